@@ -1,0 +1,65 @@
+"""Every error of ours: one root, one sentence a class, a message that says what to do."""
+
+from __future__ import annotations
+
+
+class LeptonError(Exception):
+    """Root of all errors that this project raises on purpose."""
+
+    code = "error"
+
+
+class ConfigError(LeptonError):
+    """A setting is missing or wrong; the message names it."""
+
+    code = "config_error"
+
+
+class InvalidInput(LeptonError):
+    """Something a producer sent cannot be accepted; ``param`` names the field."""
+
+    code = "invalid_input"
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class UnknownTask(InvalidInput):
+    """No NLP task of that name is registered."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="task", code="unknown_task")
+
+
+class IdempotencyConflict(InvalidInput):
+    """The idempotency key was used before with another request body."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="Idempotency-Key", code="idempotency_conflict")
+
+
+class NotFound(LeptonError):
+    """No such object in this tenant."""
+
+    code = "not_found"
+
+
+class StoreUnavailable(LeptonError):
+    """The database cannot be reached, is read-only, or is at another schema version."""
+
+    code = "store_unavailable"
+
+
+class BrokerUnavailable(LeptonError):
+    """Redis cannot be reached or is configured in a way that loses messages."""
+
+    code = "broker_unavailable"
+
+
+class IllegalTransition(LeptonError):
+    """A job was asked to move between states that have no such edge."""
+
+    code = "illegal_transition"

@@ -1,0 +1,87 @@
+"""Settings, read once at an entry point from ``LEPTON_*`` variables and passed down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lepton_tasks.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Every field is ``LEPTON_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="LEPTON_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".lepton")
+    """Folder for everything the embedded default keeps: database, logs, run file."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty means SQLite at ``<home>/lepton.db``."""
+    redis_url: str = ""
+    """Broker URL; empty means the Redis that ``lepton up`` runs for this home."""
+    lease_seconds: float = Field(default=15.0, gt=0.5, le=3600)
+    """How long a worker may be silent before its jobs go to another."""
+    visibility_timeout: float = Field(default=30.0, ge=1, le=3600)
+    """Seconds a fetched message may stay unclaimed before the broker offers it again."""
+    publish_timeout: float = Field(default=0.25, gt=0, le=30)
+    """Seconds a submit waits for Redis; what is not published then, the reconciler publishes."""
+    publish_window: int = Field(default=10_000, ge=1)
+    """Most messages the reconciler keeps in one queue; the rest of a backlog waits in SQL."""
+    token_budget: int = Field(default=2048, ge=16)
+    """Padded tokens one micro-batch may hold."""
+    window_items: int = Field(default=1024, ge=1)
+    """Items a worker holds at most before it stops fetching."""
+    device: str = "cpu"
+    """Torch device of the worker: ``cpu``, ``cuda``, ``cuda:1``."""
+    threads: int = Field(default=0, ge=0)
+    """Torch threads of the worker; 0 leaves torch's own choice."""
+    drain_seconds: float = Field(default=25.0, gt=0)
+    """Grace between SIGTERM and the end of a worker."""
+    max_items_per_job: int = Field(default=256, ge=1, le=10_000)
+    """Most inputs one job may hold."""
+    max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    """Largest HTTP request body."""
+    default_tenant: str = "default"
+    """Tenant of jobs that come without an API key: Python and Celery producers on this machine."""
+    webhook_allow_private: bool = False
+    """Deliver webhooks to loopback and private addresses too (``lepton up`` turns this on)."""
+    webhook_timeout: float = Field(default=20.0, gt=0, le=60)
+    """Seconds one delivery may take in all."""
+    supervised: bool = False
+    """Set by ``lepton up``: node names are unique, so a new process proves its predecessor dead."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_the_driver(cls, url: str) -> str:
+        for short in ("postgres://", "postgresql://"):
+            if url.startswith(short):
+                return "postgresql+psycopg://" + url.removeprefix(short)
+        return url
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store, the embedded SQLite file where none is set."""
+        return self.database_url or f"sqlite:///{self.home / 'lepton.db'}"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as variables, for the environment of a child process."""
+        values = self.model_dump(mode="json")
+        return {f"LEPTON_{name}".upper(): str(value) for name, value in values.items()}
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigError: a variable does not parse; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "LEPTON_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(f"{name}: {first['msg']}") from error

@@ -1,0 +1,73 @@
+"""The life of a job as data: which states there are, and which moves are legal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from lepton_tasks.errors import IllegalTransition
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last four are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+TERMINAL: Final = frozenset(
+    {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
+)
+
+_EDGES: Final = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED}),
+    JobState.RUNNING: frozenset(
+        {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    ),
+}
+
+
+def sources(target: JobState) -> tuple[JobState, ...]:
+    """States from which a job may move to ``target``; store updates filter on them.
+
+    >>> [str(state) for state in sources(JobState.SUCCEEDED)]
+    ['running']
+    """
+    return tuple(state for state, targets in _EDGES.items() if target in targets)
+
+
+def check_transition(current: JobState, target: JobState) -> None:
+    """Refuse a move that is no edge.
+
+    >>> check_transition(JobState.QUEUED, JobState.RUNNING)
+    >>> check_transition(JobState.SUCCEEDED, JobState.RUNNING)
+    Traceback (most recent call last):
+    ...
+    lepton_tasks.errors.IllegalTransition: a succeeded job cannot become running
+
+    Raises:
+        IllegalTransition: the move is not in the table.
+    """
+    if target not in _EDGES.get(current, frozenset()):
+        raise IllegalTransition(f"a {current} job cannot become {target}")
+
+
+class BatchState(StrEnum):
+    """Where a bulk file stands."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    """Where one webhook delivery stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    EXHAUSTED = "exhausted"

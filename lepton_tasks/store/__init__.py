@@ -1,0 +1,1 @@
+"""SQL truth: jobs, workers, batches, webhook deliveries, keys."""

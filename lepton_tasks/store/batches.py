@@ -1,0 +1,168 @@
+"""Bulk files: a row that counts its shards' items as they finish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, func, select, update
+
+from lepton_tasks.errors import NotFound
+from lepton_tasks.queues import Priority
+from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.settle import SETTLED_COLUMNS, complete_batches, settle
+from lepton_tasks.store.tables import BatchRow, JobRow
+
+batches = BatchRow.__table__  # type: ignore[attr-defined]
+jobs = JobRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stored batch as its tenant may see it."""
+
+    id: str
+    tenant: str
+    task: str
+    priority: Priority
+    state: BatchState
+    source: str
+    sealed: bool
+    total_items: int
+    done_items: int
+    failed_items: int
+    metadata: Mapping[str, str]
+    created_at: float
+    finished_at: float | None
+
+
+class BatchStore:
+    """Batches of a tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        tenant: str,
+        batch_id: str,
+        task: str,
+        priority: Priority,
+        source: str,
+        webhook: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Open a batch; shards are submitted with its id until it is sealed."""
+        with self._database.write() as connection:
+            connection.execute(
+                batches.insert().values(
+                    id=batch_id,
+                    tenant=tenant,
+                    task=task,
+                    priority=priority,
+                    state=BatchState.IN_PROGRESS,
+                    source=source,
+                    sealed=False,
+                    total_items=0,
+                    done_items=0,
+                    failed_items=0,
+                    webhook=webhook,
+                    metadata=orjson.dumps(dict(metadata or {})).decode(),
+                    created_at=now(),
+                )
+            )
+
+    def get(self, tenant: str, batch_id: str) -> Batch:
+        """Read a batch.
+
+        Raises:
+            NotFound: the tenant has no such batch.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(*[column for column in batches.c if column.name != "webhook"]).where(
+                    batches.c.tenant == tenant, batches.c.id == batch_id
+                )
+            ).first()
+        if row is None:
+            raise NotFound(f"no batch {batch_id}")
+        return _view(row)
+
+    def next_ordinal(self, tenant: str, batch_id: str) -> int:
+        """Ordinal of the first shard that was never submitted."""
+        with self._database.read() as connection:
+            last = connection.execute(
+                select(func.max(jobs.c.ordinal)).where(
+                    jobs.c.tenant == tenant, jobs.c.batch_id == batch_id
+                )
+            ).scalar()
+        return 0 if last is None else int(last) + 1
+
+    def seal(self, tenant: str, batch_id: str, total_items: int, refused_items: int = 0) -> None:
+        """Declare the last line submitted; the batch completes once all are done.
+
+        ``refused_items`` of the total never became items of a job; they count as done
+        and failed. A sealed batch stays as it is.
+        """
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                update(batches)
+                .where(
+                    batches.c.tenant == tenant,
+                    batches.c.id == batch_id,
+                    batches.c.sealed.is_(False),
+                )
+                .values(
+                    sealed=True,
+                    total_items=total_items,
+                    done_items=batches.c.done_items + refused_items,
+                    failed_items=batches.c.failed_items + refused_items,
+                )
+            )
+            complete_batches(connection, [batch_id])
+
+        self._database.transact(work)
+
+    def cancel(self, tenant: str, batch_id: str) -> None:
+        """Cancel a batch and its queued shards; running ones are flagged."""
+
+        def work(connection: Connection) -> None:
+            cancelled = connection.execute(
+                update(batches)
+                .where(
+                    batches.c.tenant == tenant,
+                    batches.c.id == batch_id,
+                    batches.c.state == BatchState.IN_PROGRESS,
+                )
+                .values(state=BatchState.CANCELLED, finished_at=now())
+                .returning(batches.c.id)
+            ).first()
+            if cancelled is None:
+                return
+            mine = (jobs.c.tenant == tenant, jobs.c.batch_id == batch_id)
+            ended = connection.execute(
+                update(jobs)
+                .where(*mine, jobs.c.state == JobState.QUEUED)
+                .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
+                .returning(*SETTLED_COLUMNS)
+            ).all()
+            settle(connection, ended)
+            connection.execute(
+                update(jobs)
+                .where(*mine, jobs.c.state == JobState.RUNNING)
+                .values(cancel_requested=True)
+            )
+
+        self._database.transact(work)
+
+
+def _view(row: Row[Any]) -> Batch:
+    fields = dict(row._mapping)
+    fields["priority"] = Priority(fields["priority"])
+    fields["state"] = BatchState(fields["state"])
+    fields["metadata"] = orjson.loads(fields["metadata"])
+    return Batch(**fields)

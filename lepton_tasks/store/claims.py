@@ -1,0 +1,238 @@
+"""Jobs as workers see them: claim, adopt, finish, release; every write checks the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Text,
+    case,
+    column,
+    or_,
+    select,
+    update,
+    values,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lepton_tasks.ids import new_id
+from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
+from lepton_tasks.queues import Priority
+from lepton_tasks.states import JobState, sources
+from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.jobs import new_row
+from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
+from lepton_tasks.store.tables import JobRow
+
+jobs = JobRow.__table__  # type: ignore[attr-defined]
+
+_CLAIMED = [
+    jobs.c[name]
+    for name in ["id", "tenant", "task", "priority", "payload", "fence", "claim_id", "deadline"]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A plain Celery message that has no row yet: the job it asks for, or why it cannot be one.
+
+    ``error`` is the JSON of ``{code, message}``; the job is then stored as failed,
+    so that its producer's ``AsyncResult`` learns the reason.
+    """
+
+    job: NewJob
+    error: str | None = None
+
+
+class ClaimStore:
+    """The workers' side of the jobs table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(
+        self, worker_id: str, job_ids: Sequence[str], adoptions: Sequence[Adoption] = ()
+    ) -> list[ClaimedJob]:
+        """Take ownership of a whole fetch in one transaction.
+
+        An id that does not come back was a duplicate, cancelled, expired or not yet
+        due; its message is acknowledged and dropped all the same. A row that is
+        queued but not due goes back to the reconciler, which publishes it in time.
+        """
+        return self._database.transact(
+            lambda connection: self._claim(connection, worker_id, job_ids, adoptions)
+        )
+
+    def _claim(
+        self,
+        connection: Connection,
+        worker_id: str,
+        job_ids: Sequence[str],
+        adoptions: Sequence[Adoption],
+    ) -> list[ClaimedJob]:
+        adopted = [self._adopt(connection, adoption) for adoption in adoptions]
+        ids = [*job_ids, *(job_id for job_id in adopted if job_id is not None)]
+        if not ids:
+            return []
+        claimable = (
+            select(jobs.c.id)
+            .where(
+                jobs.c.id.in_(ids),
+                jobs.c.state == JobState.QUEUED,
+                jobs.c.run_after <= now(),
+                or_(jobs.c.deadline.is_(None), jobs.c.deadline > now()),
+            )
+            .order_by(jobs.c.id)
+            .with_for_update(skip_locked=True)
+        )
+        rows = connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(claimable))
+            .values(
+                state=JobState.RUNNING,
+                fence=jobs.c.fence + 1,
+                claim_id=new_id("claim"),
+                worker_id=worker_id,
+                attempts=jobs.c.attempts + 1,
+                started_at=now(),
+            )
+            .returning(*_CLAIMED)
+        ).all()
+        if len(rows) < len(ids):
+            connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED, jobs.c.run_after > now()
+                )
+                .values(published_at=None)
+            )
+        order = {job_id: place for place, job_id in enumerate(ids)}
+        return sorted((_claimed(row) for row in rows), key=lambda job: order[job.id])
+
+    def _adopt(self, connection: Connection, adoption: Adoption) -> str | None:
+        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        clock = connection.execute(select(now())).scalar_one()
+        row = new_row(adoption.job, clock)
+        if adoption.error is not None:
+            row |= {"state": JobState.FAILED, "error": adoption.error, "finished_at": clock}
+        connection.execute(
+            dialect.insert(jobs).values(row).on_conflict_do_nothing(index_elements=["id"])
+        )
+        return adoption.job.id if adoption.error is None else None
+
+    def finish(self, finished: Sequence[FinishedJob]) -> set[str]:
+        """Write results, batch counts and webhook deliveries in one transaction.
+
+        Returns:
+            Ids whose result was taken. One that is missing had another owner by
+            now (its fence moved on); the stale result was not written.
+        """
+        if not finished:
+            return set()
+        return self._database.transact(lambda connection: self._finish(connection, finished))
+
+    def _finish(self, connection: Connection, finished: Sequence[FinishedJob]) -> set[str]:
+        outcome = (
+            values(
+                column("id", Text),
+                column("fence", BigInteger),
+                column("claim_id", Text),
+                column("state", Text),
+                column("result", Text),
+                column("error", Text),
+                name="outcome",
+            )
+            .data(
+                [
+                    (
+                        item.claim.id,
+                        item.claim.fence,
+                        item.claim.claim_id,
+                        JobState.SUCCEEDED if item.error is None else JobState.FAILED,
+                        item.result,
+                        item.error,
+                    )
+                    for item in finished
+                ]
+            )
+            .cte("outcome")
+        )
+        rows = connection.execute(
+            update(jobs)
+            .where(
+                jobs.c.id == outcome.c.id,
+                jobs.c.fence == outcome.c.fence,
+                jobs.c.claim_id == outcome.c.claim_id,
+                jobs.c.state.in_(sources(JobState.SUCCEEDED)),
+            )
+            .values(
+                state=_unless_cancelled(outcome.c.state, JobState.CANCELLED),
+                result=_unless_cancelled(outcome.c.result, None),
+                error=_unless_cancelled(outcome.c.error, None),
+                finished_at=now(),
+            )
+            .returning(*SETTLED_COLUMNS)
+        ).all()
+        settle(connection, rows, {item.claim.id: item.failed_items for item in finished})
+        return {row.id for row in rows}
+
+    def release(self, claims: Sequence[ClaimedJob]) -> list[str]:
+        """Give back jobs that were not started; no attempt is counted, the fence stays.
+
+        Returns:
+            Ids that are queued and unpublished now.
+        """
+        if not claims:
+            return []
+        mine = values(
+            column("id", Text), column("fence", BigInteger), column("claim_id", Text), name="mine"
+        ).data([(claim.id, claim.fence, claim.claim_id) for claim in claims])
+        mine_cte = mine.cte("mine")
+
+        def work(connection: Connection) -> list[str]:
+            rows = connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.id == mine_cte.c.id,
+                    jobs.c.fence == mine_cte.c.fence,
+                    jobs.c.claim_id == mine_cte.c.claim_id,
+                    jobs.c.state == JobState.RUNNING,
+                )
+                .values(**REQUEUED, attempts=jobs.c.attempts - 1)
+                .returning(jobs.c.id)
+            ).all()
+            return [row.id for row in rows]
+
+        return self._database.transact(work)
+
+
+REQUEUED: dict[str, Any] = {
+    "state": JobState.QUEUED,
+    "published_at": None,
+    "claim_id": None,
+    "worker_id": None,
+    "started_at": None,
+}
+"""Columns of a job that goes back to the queue, unpublished so that somebody publishes it."""
+
+
+def _unless_cancelled(kept: Any, cancelled: Any) -> Any:
+    return case((jobs.c.cancel_requested, cancelled), else_=kept)
+
+
+def _claimed(row: Row[Any]) -> ClaimedJob:
+    return ClaimedJob(
+        id=row.id,
+        tenant=row.tenant,
+        task=row.task,
+        priority=Priority(row.priority),
+        payload=Payload.load(row.payload),
+        fence=row.fence,
+        claim_id=row.claim_id,
+        deadline=row.deadline,
+    )

@@ -1,0 +1,163 @@
+"""Connections to the store: SQLite (WAL) or PostgreSQL behind the same two verbs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Double, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from lepton_tasks.errors import ConfigError, StoreUnavailable
+
+T = TypeVar("T")
+
+SQLITE_MINIMUM = (3, 35)
+_TRANSIENT_SQLSTATES = frozenset({"40001", "40P01"})
+_ATTEMPTS = 6
+
+
+class now(FunctionElement[float]):
+    """The database's clock in Unix seconds: leases and schedules never use a host's clock."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(element: now, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _postgresql_now(element: now, compiler: Any, **_: Any) -> str:
+    return "(extract(epoch from clock_timestamp())::double precision)"
+
+
+class Database:
+    """An engine and its two kinds of transaction."""
+
+    def __init__(self, url: str) -> None:
+        """Open ``url`` lazily.
+
+        Raises:
+            ConfigError: the URL does not parse or names an unsupported database.
+        """
+        try:
+            parsed = make_url(url)
+            dialect = parsed.get_backend_name()
+        except ArgumentError as error:
+            raise ConfigError(
+                "LEPTON_DATABASE_URL is not a database URL; "
+                "use sqlite:////path/lepton.db or postgresql://user:password@host/name"
+            ) from error
+        if dialect == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise ConfigError(
+                    "LEPTON_DATABASE_URL: SQLite needs a file; other processes read it"
+                )
+            _make_private(Path(parsed.database))
+            arguments: dict[str, Any] = {"connect_args": {"timeout": 30.0}}
+        elif dialect == "postgresql":
+            arguments = {
+                "pool_pre_ping": True,
+                "pool_size": 8,
+                "max_overflow": 24,
+                "connect_args": {"connect_timeout": 5},
+            }
+        else:
+            raise ConfigError(
+                f"LEPTON_DATABASE_URL: {dialect} is not supported; use SQLite or PostgreSQL"
+            )
+        try:
+            self.engine: Engine = create_engine(parsed, **arguments)
+        except NoSuchModuleError as error:
+            raise ConfigError(f"LEPTON_DATABASE_URL: no such driver: {error}") from error
+        self.dialect = dialect
+        if dialect == "sqlite":
+            event.listen(self.engine, "connect", _tune_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run reads; sees one snapshot on SQLite, committed rows on PostgreSQL."""
+        with self._reachable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run one write transaction: commits at the end, rolls back on an error."""
+        with self._reachable(), self.engine.connect() as connection:
+            connection = connection.execution_options(lepton_write=True)
+            with connection.begin():
+                yield connection
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a write transaction, again after a deadlock or a busy database."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if attempt + 1 == _ATTEMPTS or not _is_transient(error):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            if _is_transient(error):
+                raise
+            raise StoreUnavailable(
+                f"the database at {self.engine.url.render_as_string(hide_password=True)} "
+                f"cannot be used: {str(error.orig).strip().splitlines()[0]}"
+            ) from error
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self.engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot write the database file {path}: {error.strerror}"
+        ) from error
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where _begin_sqlite says
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a committed submit survives a power cut
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "busy_timeout=30000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock at once, so no reader has to upgrade and fail.
+    write = connection.get_execution_options().get("lepton_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) in _TRANSIENT_SQLSTATES:
+        return True
+    return "database is locked" in str(error.orig)

@@ -1,0 +1,300 @@
+"""Jobs as producers see them: insert, read, list, cancel. Every read names its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lepton_tasks.errors import IdempotencyConflict, NotFound
+from lepton_tasks.jobs import Job, NewJob, Submitted
+from lepton_tasks.queues import Priority
+from lepton_tasks.states import TERMINAL, JobState, sources
+from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
+from lepton_tasks.store.tables import JobRow
+
+jobs = JobRow.__table__  # type: ignore[attr-defined]
+
+_VIEW = [
+    jobs.c[name]
+    for name in [
+        "id",
+        "tenant",
+        "task",
+        "priority",
+        "state",
+        "single",
+        "items",
+        "attempts",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "run_after",
+        "deadline",
+        "cancel_requested",
+        "batch_id",
+        "ordinal",
+        "metadata",
+        "result",
+        "error",
+    ]
+]
+_PAGE = 500
+
+
+class JobStore:
+    """The producers' side of the jobs table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, new: Sequence[NewJob]) -> list[Submitted]:
+        """Store jobs in one transaction; all of them or none.
+
+        A due job is written as published, because its producer publishes it next;
+        one with a later ``run_at`` waits for the reconciler.
+
+        Returns:
+            One answer a job, in order. A job whose idempotency key its tenant used
+            before with the same body is answered with the earlier job.
+
+        Raises:
+            IdempotencyConflict: the key was used with another body.
+        """
+        return self._database.transact(lambda connection: self.insert_in(connection, new))
+
+    def insert_in(self, connection: Connection, new: Sequence[NewJob]) -> list[Submitted]:
+        """Insert inside a transaction of the caller's; see :meth:`insert`."""
+        clock: float = connection.execute(select(now())).scalar_one()
+        rows = [new_row(job, clock) for job in new]
+        keyed = [row for row in rows if row["idempotency_key"] is not None]
+        plain = [row for row in rows if row["idempotency_key"] is None]
+        if plain:
+            connection.execute(jobs.insert(), plain)
+        inserted = {row["id"] for row in plain}
+        for row in keyed:
+            dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+            statement = (
+                dialect.insert(jobs)
+                .values(row)
+                .on_conflict_do_nothing(index_elements=["tenant", "idempotency_key"])
+                .returning(jobs.c.id)
+            )
+            if connection.execute(statement).first() is not None:
+                inserted.add(row["id"])
+        return [
+            Submitted(job.id, job.task, job.priority, JobState.QUEUED, clock)
+            if job.id in inserted
+            else _replay(connection, job)
+            for job in new
+        ]
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Read one job.
+
+        Raises:
+            NotFound: the tenant has no such job.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(*_VIEW).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
+            ).first()
+        if row is None:
+            raise NotFound(f"no job {job_id}")
+        return _view(row)
+
+    def find(self, tenant: str, job_ids: Sequence[str]) -> list[Job]:
+        """Read the jobs that exist among ``job_ids``, in no particular order."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(*_VIEW).where(jobs.c.tenant == tenant, jobs.c.id.in_(job_ids))
+            ).all()
+        return [_view(row) for row in rows]
+
+    def ended(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of ``job_ids`` whose job has ended, for waking whoever waits for them.
+
+        The waiter reads the job with its tenant; this tells nothing to anybody else.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.state.in_(TERMINAL))
+            ).all()
+        return {row.id for row in rows}
+
+    def page(
+        self,
+        tenant: str,
+        *,
+        task: str | None = None,
+        state: JobState | None = None,
+        batch_id: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+    ) -> list[Job]:
+        """Page through a tenant's jobs, newest first, beginning after the job ``after``.
+
+        Raises:
+            NotFound: ``after`` is no job of this tenant.
+        """
+        query = select(*_VIEW).where(jobs.c.tenant == tenant)
+        if task is not None:
+            query = query.where(jobs.c.task == task)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        if batch_id is not None:
+            query = query.where(jobs.c.batch_id == batch_id)
+        with self._database.read() as connection:
+            if after is not None:
+                cursor = connection.execute(
+                    select(jobs.c.created_at, jobs.c.id).where(
+                        jobs.c.tenant == tenant, jobs.c.id == after
+                    )
+                ).first()
+                if cursor is None:
+                    raise NotFound(f"no job {after} to continue after")
+                query = query.where(
+                    tuple_(jobs.c.created_at, jobs.c.id) < tuple_(cursor.created_at, cursor.id)
+                )
+            query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+            return [_view(row) for row in connection.execute(query).all()]
+
+    def cancel(self, tenant: str, job_id: str) -> Job:
+        """Cancel a queued job, flag a running one, leave a finished one as it is.
+
+        Raises:
+            NotFound: the tenant has no such job.
+        """
+
+        def work(connection: Connection) -> None:
+            mine = and_(jobs.c.tenant == tenant, jobs.c.id == job_id)
+            cancelled = connection.execute(
+                update(jobs)
+                .where(mine, jobs.c.state == JobState.QUEUED)
+                .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
+                .returning(*SETTLED_COLUMNS)
+            ).all()
+            settle(connection, cancelled)
+            if not cancelled:
+                connection.execute(
+                    update(jobs)
+                    .where(mine, jobs.c.state.in_(sources(JobState.CANCELLED)))
+                    .values(cancel_requested=True)
+                )
+
+        self._database.transact(work)
+        return self.get(tenant, job_id)
+
+    def unpublish(self, job_ids: Sequence[str]) -> None:
+        """Hand jobs whose publishing failed to the reconciler, which publishes them again."""
+        with self._database.write() as connection:
+            for start in range(0, len(job_ids), _PAGE):
+                connection.execute(
+                    update(jobs)
+                    .where(
+                        jobs.c.id.in_(job_ids[start : start + _PAGE]),
+                        jobs.c.state == JobState.QUEUED,
+                    )
+                    .values(published_at=None)
+                )
+
+    def shards(self, tenant: str, batch_id: str, first: int, limit: int) -> list[Job]:
+        """Finished shards of a batch from ordinal ``first`` on, in order, up to the first gap."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(*_VIEW)
+                .where(
+                    jobs.c.tenant == tenant,
+                    jobs.c.batch_id == batch_id,
+                    jobs.c.ordinal >= first,
+                    jobs.c.ordinal < first + limit,
+                    jobs.c.state.in_(TERMINAL),
+                )
+                .order_by(jobs.c.ordinal)
+            ).all()
+        contiguous = []
+        for offset, row in enumerate(rows):
+            if row.ordinal != first + offset:
+                break
+            contiguous.append(_view(row))
+        return contiguous
+
+    def backlog(self, task: str | None = None) -> dict[tuple[str, str], int]:
+        """Queued jobs by (task, priority), published or not."""
+        query = select(jobs.c.task, jobs.c.priority, func.count()).where(
+            jobs.c.state == JobState.QUEUED
+        )
+        if task is not None:
+            query = query.where(jobs.c.task == task)
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(jobs.c.task, jobs.c.priority)).all()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+
+def new_row(job: NewJob, clock: float) -> dict[str, Any]:
+    """Columns of a job created at ``clock``; one that is due counts as published."""
+    due = job.run_at is None or job.run_at <= clock
+    return {
+        "id": job.id,
+        "tenant": job.tenant,
+        "task": job.task,
+        "priority": job.priority,
+        "state": JobState.QUEUED,
+        "payload": job.payload.dump(),
+        "single": job.payload.single,
+        "items": len(job.payload.inputs),
+        "cost": job.cost,
+        "attempts": 0,
+        "fence": 0,
+        "cancel_requested": False,
+        "run_after": clock if job.run_at is None else job.run_at,
+        "deadline": None if job.ttl_seconds is None else clock + job.ttl_seconds,
+        "created_at": clock,
+        "published_at": clock if due else None,
+        "idempotency_key": job.idempotency_key,
+        "body_hash": job.body_hash,
+        "batch_id": job.batch_id,
+        "ordinal": job.ordinal,
+        "webhook": job.webhook,
+        "metadata": orjson.dumps(dict(job.metadata)).decode(),
+    }
+
+
+def _replay(connection: Connection, job: NewJob) -> Submitted:
+    found = connection.execute(
+        select(
+            jobs.c.id,
+            jobs.c.task,
+            jobs.c.priority,
+            jobs.c.state,
+            jobs.c.created_at,
+            jobs.c.body_hash,
+        ).where(jobs.c.tenant == job.tenant, jobs.c.idempotency_key == job.idempotency_key)
+    ).one()
+    if found.body_hash != job.body_hash:
+        raise IdempotencyConflict(
+            "this Idempotency-Key was used before with another request body; use a new key"
+        )
+    return Submitted(
+        found.id,
+        found.task,
+        Priority(found.priority),
+        JobState(found.state),
+        found.created_at,
+        replayed=True,
+    )
+
+
+def _view(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    values["priority"] = Priority(values["priority"])
+    values["state"] = JobState(values["state"])
+    values["run_at"] = values.pop("run_after")
+    values["metadata"] = orjson.loads(values["metadata"])
+    for name in ("result", "error"):
+        values[name] = None if values[name] is None else orjson.loads(values[name])
+    return Job(**values)

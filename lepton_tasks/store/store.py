@@ -1,0 +1,48 @@
+"""The store as one object: a database and the parts that read and write it."""
+
+from __future__ import annotations
+
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.batches import BatchStore
+from lepton_tasks.store.claims import ClaimStore
+from lepton_tasks.store.database import Database
+from lepton_tasks.store.deliveries import DeliveryStore
+from lepton_tasks.store.jobs import JobStore
+from lepton_tasks.store.keys import KeyStore
+from lepton_tasks.store.leases import LeaseStore
+from lepton_tasks.store.outbox import OutboxStore
+from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
+
+
+class Store:
+    """SQL truth. Each part is a file of its own and sees only the database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.jobs = JobStore(database)
+        self.claims = ClaimStore(database)
+        self.leases = LeaseStore(database)
+        self.outbox = OutboxStore(database)
+        self.batches = BatchStore(database)
+        self.deliveries = DeliveryStore(database)
+        self.keys = KeyStore(database)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self.database.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store and check its schema version.
+
+    The embedded SQLite file is created on first use; a database that an operator
+    named is only ever upgraded by ``lepton db upgrade``.
+
+    Raises:
+        StoreUnavailable: the database cannot be used or is at another version.
+    """
+    database = Database(settings.store_url)
+    if not settings.database_url and schema_revision(database) is None:
+        upgrade_schema(database)
+    check_schema(database)
+    return Store(database)

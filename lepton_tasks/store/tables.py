@@ -1,0 +1,200 @@
+"""Tables of the store. Times are Unix seconds on the database's own clock."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+def _time(nullable: bool = True, index: bool = False) -> Any:
+    return Column(Double, nullable=nullable, index=index)
+
+
+class JobRow(SQLModel, table=True):
+    """One job; the row is its own outbox (``published_at``) and its own result."""
+
+    __tablename__: ClassVar[Any] = "jobs"
+    __table_args__ = (
+        UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_idempotency"),
+        Index("ix_jobs_tenant_created", "tenant", "created_at", "id"),
+        Index(
+            "ix_jobs_unpublished",
+            "run_after",
+            sqlite_where=text("state = 'queued' AND published_at IS NULL"),
+            postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_deadline",
+            "deadline",
+            sqlite_where=text("state = 'queued' AND deadline IS NOT NULL"),
+            postgresql_where=text("state = 'queued' AND deadline IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_published",
+            "task",
+            "priority",
+            "published_at",
+            sqlite_where=text("state = 'queued' AND published_at IS NOT NULL"),
+            postgresql_where=text("state = 'queued' AND published_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_running",
+            "worker_id",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index(
+            "ix_jobs_batch",
+            "batch_id",
+            "ordinal",
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    task: str
+    priority: str
+    state: str
+    payload: str = Field(sa_column=Column(Text, nullable=False))
+    single: bool
+    items: int
+    cost: int
+    result: str | None = Field(default=None, sa_column=Column(Text))
+    error: str | None = Field(default=None, sa_column=Column(Text))
+    attempts: int = 0
+    fence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    claim_id: str | None = None
+    worker_id: str | None = None
+    cancel_requested: bool = False
+    run_after: float = Field(sa_column=_time(nullable=False))
+    deadline: float | None = Field(default=None, sa_column=_time())
+    created_at: float = Field(sa_column=_time(nullable=False))
+    published_at: float | None = Field(default=None, sa_column=_time())
+    started_at: float | None = Field(default=None, sa_column=_time())
+    finished_at: float | None = Field(default=None, sa_column=_time())
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+    batch_id: str | None = None
+    ordinal: int | None = None
+    webhook: str | None = None
+    metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
+
+
+class WorkerRow(SQLModel, table=True):
+    """A model process and its lease: one lease covers all it runs."""
+
+    __tablename__: ClassVar[Any] = "workers"
+
+    id: str = Field(primary_key=True)
+    hostname: str
+    tasks: str
+    started_at: float = Field(sa_column=_time(nullable=False))
+    lease_until: float = Field(sa_column=_time(nullable=False, index=True))
+
+
+class BatchRow(SQLModel, table=True):
+    """A bulk file: counts move as its shards finish; sealed once its last line is in."""
+
+    __tablename__: ClassVar[Any] = "batches"
+    __table_args__ = (Index("ix_batches_tenant_created", "tenant", "created_at", "id"),)
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    task: str
+    priority: str
+    state: str
+    source: str
+    sealed: bool = False
+    total_items: int = 0
+    done_items: int = 0
+    failed_items: int = 0
+    webhook: str | None = None
+    metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
+    created_at: float = Field(sa_column=_time(nullable=False))
+    finished_at: float | None = Field(default=None, sa_column=_time())
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One webhook message to one URL; the body is frozen when the event happens."""
+
+    __tablename__: ClassVar[Any] = "deliveries"
+    __table_args__ = (
+        Index(
+            "ix_deliveries_due",
+            "next_at",
+            sqlite_where=text("state IN ('pending', 'sending')"),
+            postgresql_where=text("state IN ('pending', 'sending')"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant: str = Field(index=True)
+    url: str
+    event_type: str
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str
+    attempt: int = 0
+    fence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    next_at: float = Field(sa_column=_time(nullable=False))
+    created_at: float = Field(sa_column=_time(nullable=False))
+    finished_at: float | None = Field(default=None, sa_column=_time())
+
+
+class AttemptRow(SQLModel, table=True):
+    """One sending of a delivery, as it went."""
+
+    __tablename__: ClassVar[Any] = "delivery_attempts"
+
+    delivery_id: str = Field(primary_key=True, foreign_key="deliveries.id")
+    attempt: int = Field(primary_key=True)
+    at: float = Field(sa_column=_time(nullable=False))
+    seconds: float
+    status: int | None = None
+    error: str | None = None
+
+
+class TenantRow(SQLModel, table=True):
+    """A tenant and the secret that signs its webhooks."""
+
+    __tablename__: ClassVar[Any] = "tenants"
+
+    id: str = Field(primary_key=True)
+    webhook_secret: str
+    created_at: float = Field(sa_column=_time(nullable=False))
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """An API key: its prefix for people, the hash for checking, never the key."""
+
+    __tablename__: ClassVar[Any] = "api_keys"
+
+    id: str = Field(primary_key=True)
+    tenant: str = Field(foreign_key="tenants.id", index=True)
+    name: str
+    prefix: str
+    hash: str = Field(unique=True)
+    created_at: float = Field(sa_column=_time(nullable=False))
+    revoked_at: float | None = Field(default=None, sa_column=_time())
+
+
+class LockRow(SQLModel, table=True):
+    """A named lock with an expiry: who does the periodic work now."""
+
+    __tablename__: ClassVar[Any] = "locks"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    until: float = Field(sa_column=_time(nullable=False))
+
+
+class MarkerRow(SQLModel, table=True):
+    """A named fact of the installation, such as the epoch that Redis should know."""
+
+    __tablename__: ClassVar[Any] = "markers"
+
+    name: str = Field(primary_key=True)
+    value: str
