@@ -1,0 +1,1 @@
+"""Services that run on this machine when none is configured."""

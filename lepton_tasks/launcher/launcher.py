@@ -1,0 +1,126 @@
+"""The launcher: brings up child processes in order, keeps them up, takes them down."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lepton_tasks.launcher.child import ChildSpec
+from lepton_tasks.launcher.supervised import Supervised
+
+_POLL_SECONDS = 0.05
+
+
+class Launcher:
+    """Runs a list of children from :meth:`start` until :meth:`stop`.
+
+    One thread starts, watches and stops them all: children die with the thread
+    that started them, so that not even SIGKILL of this process leaves one
+    running, and this thread lives until the last child is gone. Each child
+    writes to ``<logs>/<name>.log``. ``on_status`` gets one line a change of
+    state, in that thread. On stop the children get SIGTERM in reverse order,
+    each ``grace`` seconds, then SIGKILL with their process group.
+
+    Use it as a context manager, or pair start with stop.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        logs: Path,
+        *,
+        grace: float = 15.0,
+        on_status: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Start nothing yet. Raises ValueError when two children share a name."""
+        if len({spec.name for spec in specs}) != len(specs):
+            raise ValueError("two children share a name")
+        self._children = [Supervised(spec, logs / f"{spec.name}.log", on_status) for spec in specs]
+        self._grace = grace
+        self._stop = threading.Event()
+        self._up = threading.Event()
+        self._done = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="launcher", daemon=True)
+
+    def start(self) -> None:
+        """Start the children, each after the one before it is ready; return when all are.
+
+        Raises ChildFailed when one does not come up, what a ``ready`` check
+        raised, or OSError when a log cannot be opened. Whatever ends it early,
+        Ctrl-C included, nothing runs afterwards.
+        """
+        try:
+            self._thread.start()
+            self._up.wait()
+        except BaseException:
+            self.stop()
+            raise
+        self._raise_failure()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the children are stopped; return whether they are.
+
+        ``timeout`` in seconds, None for ever; 0 just asks. Raises what ended the
+        system when that was not :meth:`stop`: ChildFailed as a rule.
+        """
+        ended = self._done.wait(timeout)
+        self._raise_failure()
+        return ended
+
+    def stop(self) -> None:
+        """Stop all children and wait until they are gone. Safe to call again."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            with contextlib.ExitStack() as stops:  # last in, first out, whatever one raises
+                for child in self._children:
+                    stops.callback(child.stop, self._grace)
+                self._bring_up()
+                self._up.set()
+                while not self._stop.wait(_POLL_SECONDS):
+                    self._step(self._children)
+        except BaseException as error:  # noqa: BLE001 - raised again by start and wait
+            self._failure = error
+        finally:
+            self._done.set()
+            self._up.set()
+
+    def _bring_up(self) -> None:
+        for number, child in enumerate(self._children, start=1):
+            if self._stop.is_set():
+                return
+            child.start()
+            self._step(self._children[:number])
+            while not child.ready and not self._stop.wait(_POLL_SECONDS):
+                self._step(self._children[:number])
+
+    @staticmethod
+    def _step(children: Sequence[Supervised]) -> None:
+        for child in children:
+            child.step()
+
+    def _raise_failure(self) -> None:
+        if self._done.is_set() and self._failure is not None:
+            raise self._failure
