@@ -1,0 +1,62 @@
+"""Telling whoever waits that jobs have ended: one channel, only ids.
+
+A wake-up is a hint. It may be lost, so a waiter also asks the store now and then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+import redis
+
+CHANNEL: Final = "lepton:done"
+DELIVERIES_CHANNEL: Final = "lepton:deliveries"
+_LISTEN_SECONDS: Final = 1.0
+
+
+def announce(client: redis.Redis, job_ids: Iterable[str], deliveries: bool = False) -> None:
+    """Publish the ids of ended jobs; a Redis that is away is no error."""
+    ids = "\n".join(job_ids)
+    try:
+        if ids:
+            client.publish(CHANNEL, ids)
+        if deliveries:
+            client.publish(DELIVERIES_CHANNEL, b"1")
+    except redis.RedisError:
+        return  # waiters poll the store
+
+
+class Waiter:
+    """Blocks a thread until some job has ended or a moment has passed."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._pubsub: redis.client.PubSub | None = None
+        self._lock = threading.Lock()
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """Return ids that were announced since the last call, or nothing after ``seconds``."""
+        with self._lock:
+            try:
+                if self._pubsub is None:
+                    self._pubsub = self._client.pubsub(  # type: ignore[no-untyped-call]
+                        ignore_subscribe_messages=True
+                    )
+                    self._pubsub.subscribe(CHANNEL)
+                message = self._pubsub.get_message(timeout=seconds)
+            except redis.RedisError:
+                self._pubsub = None
+                threading.Event().wait(min(seconds, _LISTEN_SECONDS))
+                return frozenset()
+        if message is None or message["type"] != "message":
+            return frozenset()
+        return frozenset(message["data"].decode().split("\n"))
+
+    def close(self) -> None:
+        """Give the subscription back."""
+        with self._lock:
+            if self._pubsub is not None:
+                self._pubsub.close()
+                self._pubsub = None

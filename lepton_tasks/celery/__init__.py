@@ -1,0 +1,1 @@
+"""Celery as producers and workers share it: the app and the result backend."""

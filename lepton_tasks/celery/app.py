@@ -1,0 +1,62 @@
+"""The Celery app: JSON only, one queue per task and priority, the store as result backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from lepton_tasks.queues import Priority, queue_name, route_task
+from lepton_tasks.settings import Settings
+
+BACKEND = "lepton_tasks.celery.backend:StoreBackend"
+
+
+def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
+    """Build an app for ``tasks``; nothing is connected yet.
+
+    The unacked keys are our own: kombu's sweep of messages that were fetched and
+    not acknowledged works on a whole Redis database, and with our short visibility
+    timeout it would restore the running tasks of other Celery applications.
+    """
+    app = Celery(
+        "lepton",
+        broker=settings.redis_url,
+        backend=f"{BACKEND}+{settings.store_url}",
+        set_as_current=False,
+    )
+    default = Exchange("", type="direct")
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout,
+            "unacked_key": "lepton:unacked",
+            "unacked_index_key": "lepton:unacked_index",
+            "unacked_mutex_key": "lepton:unacked_mutex",
+            "unacked_mutex_expire": 30,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "queue_order_strategy": "priority",
+            "socket_keepalive": True,
+        },
+        enable_utc=True,
+        event_serializer="json",
+        lepton_default_tenant=settings.default_tenant,
+        result_accept_content=["json"],
+        result_serializer="json",
+        task_default_queue="lepton",
+        task_protocol=2,
+        task_queues=[
+            Queue(queue_name(task, priority), default, routing_key=queue_name(task, priority))
+            for priority in Priority
+            for task in tasks
+        ],
+        task_routes=(route_task,),
+        task_serializer="json",
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+    )
+    return app

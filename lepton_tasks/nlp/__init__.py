@@ -1,0 +1,1 @@
+"""The NLP tasks: one file a task, found by the registry."""

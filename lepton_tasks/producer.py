@@ -1,0 +1,149 @@
+"""For Python producers: submit jobs durably, read and cancel them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from lepton_tasks.broker.connection import connect
+from lepton_tasks.broker.publisher import Publisher
+from lepton_tasks.broker.wakeups import Waiter
+from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.jobs import Job, NewJob, Submitted
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.queues import Priority
+from lepton_tasks.requests import Admission, JobRequest
+from lepton_tasks.settings import Settings
+from lepton_tasks.states import TERMINAL
+from lepton_tasks.store.store import Store, open_store
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+
+
+class Producer:
+    """Submits jobs: the row is committed first, the message follows.
+
+    A job that :meth:`submit` returned is never lost, whatever happens to Redis:
+    what could not be published in time is published later from the store.
+    """
+
+    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+        """Connect with ``settings``; a ``store`` that is already open is shared, not owned.
+
+        Raises:
+            LeptonError: the store cannot be used, or no Redis is configured or running.
+        """
+        self.settings = settings
+        self.store = store or open_store(settings)
+        self._owns_store = store is None
+        self.admission = Admission(find_tasks(), settings.max_items_per_job)
+        self._publisher = Publisher(connect(settings.redis_url, settings.publish_timeout))
+        self._waiter = Waiter(connect(settings.redis_url, 5.0))
+
+    def submit(
+        self,
+        task: str,
+        input: str | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        priority: str = Priority.NORMAL,
+        ttl_seconds: float | None = None,
+        run_at: float | None = None,
+        webhook: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        tenant: str | None = None,
+    ) -> Submitted:
+        """Store and publish one job; ``run_at`` is in Unix seconds.
+
+        Raises:
+            InvalidInput: a field is wrong; nothing was stored.
+            IdempotencyConflict: the key was used before for another job.
+        """
+        request = JobRequest(
+            task=task,
+            input=input,
+            inputs=inputs,
+            options=options,
+            priority=priority,
+            ttl_seconds=ttl_seconds,
+            run_at=run_at,
+            webhook=webhook,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+        )
+        job = self.admission.admit(tenant or self.settings.default_tenant, request)
+        return self.put([job])[0]
+
+    def put(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """Store admitted jobs in one transaction, then publish them."""
+        submitted = self.store.jobs.insert(jobs)
+        clock = submitted[0].created_at if submitted else 0.0
+        due = [
+            job
+            for job, answer in zip(jobs, submitted, strict=True)
+            if not answer.replayed and (job.run_at is None or job.run_at <= clock)
+        ]
+        try:
+            self._publisher.publish(due)
+        except BrokerUnavailable as error:
+            logger.warning("%s; the reconciler publishes %d jobs later", error, len(due))
+            self.store.jobs.unpublish([job.id for job in due])
+        return submitted
+
+    def get(self, job_id: str, tenant: str | None = None) -> Job:
+        """Read a job.
+
+        Raises:
+            NotFound: the tenant has no such job.
+        """
+        return self.store.jobs.get(tenant or self.settings.default_tenant, job_id)
+
+    def wait(self, job_id: str, timeout: float, tenant: str | None = None) -> Job:
+        """Read a job once it has ended, or as it is after ``timeout`` seconds.
+
+        Raises:
+            NotFound: the tenant has no such job.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            job = self.get(job_id, tenant)
+            left = end - time.monotonic()
+            if job.state in TERMINAL or left <= 0:
+                return job
+            self._waiter.wait(min(left, _POLL_SECONDS))
+
+    def wait_for_any(self, seconds: float) -> None:
+        """Sleep until some job has ended, at most ``seconds``."""
+        self._waiter.wait(seconds)
+
+    def cancel(self, job_id: str, tenant: str | None = None) -> Job:
+        """Cancel a job: at once while it is queued, at its end while it runs.
+
+        Raises:
+            NotFound: the tenant has no such job.
+        """
+        return self.store.jobs.cancel(tenant or self.settings.default_tenant, job_id)
+
+    def close(self) -> None:
+        """Close connections that this producer opened."""
+        self._waiter.close()
+        if self._owns_store:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

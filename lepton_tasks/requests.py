@@ -1,0 +1,213 @@
+"""From what a producer wrote to a validated job: one rule for HTTP, Python, Celery and files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import ValidationError
+
+from lepton_tasks.errors import InvalidInput, UnknownTask
+from lepton_tasks.jobs import NewJob, Payload
+from lepton_tasks.nlp.admission import check_text
+from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.queues import Priority, parse_priority
+
+MAX_TTL_SECONDS: Final = 30 * 86_400
+MAX_METADATA_KEYS: Final = 16
+MAX_KEY_LENGTH: Final = 255
+MAX_URL_LENGTH: Final = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as a producer wrote it, nothing checked yet. Exactly one of input, inputs is set.
+
+    ``run_at`` is in Unix seconds.
+    """
+
+    task: Any
+    input: Any = None
+    inputs: Any = None
+    options: Any = None
+    priority: Any = Priority.NORMAL
+    ttl_seconds: Any = None
+    run_at: Any = None
+    webhook: Any = None
+    metadata: Any = None
+    idempotency_key: str | None = None
+
+    def body_hash(self) -> str:
+        """Hash of what was asked, to tell a repeated request from another with the same key."""
+        fields = [
+            self.task,
+            self.input,
+            self.inputs,
+            self.options,
+            self.priority,
+            self.ttl_seconds,
+            self.run_at,
+            self.webhook,
+            self.metadata,
+        ]
+        return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class Admission:
+    """The gate: turns requests into jobs, or says which field is wrong."""
+
+    def __init__(self, tasks: Mapping[str, AnyTask], max_items: int) -> None:
+        self.tasks = tasks
+        self._max_items = max_items
+
+    def task(self, name: object) -> AnyTask:
+        """Find a task by name.
+
+        Raises:
+            UnknownTask: there is none; the message lists those that exist.
+        """
+        if isinstance(name, str) and name in self.tasks:
+            return self.tasks[name]
+        shown = name[:80] if isinstance(name, str) else name
+        raise UnknownTask(f"there is no task {shown!r}; the tasks are: {', '.join(self.tasks)}")
+
+    def admit(self, tenant: str, request: JobRequest) -> NewJob:
+        """Check every field of a request.
+
+        Raises:
+            InvalidInput: a field is wrong; ``param`` names it.
+        """
+        task = self.task(request.task)
+        priority = parse_priority(request.priority)
+        options = self.check_options(task, request.options)
+        single, inputs = self._inputs(task, request)
+        if request.idempotency_key is not None:
+            _check_key(request.idempotency_key)
+        return NewJob(
+            tenant=tenant,
+            task=task.name,
+            payload=Payload(inputs, single, options),
+            cost=sum(task.cost(item) for item in inputs),
+            priority=priority,
+            run_at=_check_number(request.run_at, "run_at", 0, 32_503_680_000),
+            ttl_seconds=_check_number(request.ttl_seconds, "ttl_seconds", 0.001, MAX_TTL_SECONDS),
+            webhook=check_webhook_url(request.webhook),
+            metadata=_check_metadata(request.metadata),
+            idempotency_key=request.idempotency_key,
+            body_hash=request.body_hash() if request.idempotency_key is not None else None,
+        )
+
+    def check_options(self, task: AnyTask, options: object) -> dict[str, Any]:
+        """Check a task's options; returns them as JSON values, defaults left out.
+
+        Raises:
+            InvalidInput: an option is unknown or wrong; ``param`` is ``options.<name>``.
+        """
+        if options is None:
+            return {}
+        if not isinstance(options, Mapping):
+            raise InvalidInput("options must be an object", "options", "invalid_type")
+        try:
+            checked = task.options_model.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            param = ".".join(["options", *(str(part) for part in first["loc"])])
+            raise InvalidInput(f"{param}: {first['msg']}", param, "invalid_option") from error
+        values: dict[str, Any] = checked.model_dump(mode="json", exclude_unset=True)
+        return values
+
+    def _inputs(self, task: AnyTask, request: JobRequest) -> tuple[bool, tuple[str, ...]]:
+        if (request.input is None) == (request.inputs is None):
+            raise InvalidInput("send exactly one of input and inputs", "input", "invalid_input")
+        if request.inputs is None:
+            check_text(request.input, task, "input")
+            return True, (request.input,)
+        inputs = request.inputs
+        if isinstance(inputs, str) or not isinstance(inputs, Sequence):
+            raise InvalidInput("inputs must be an array of strings", "inputs", "invalid_type")
+        if not inputs:
+            raise InvalidInput("inputs is empty; send at least one", "inputs", "empty_inputs")
+        if len(inputs) > self._max_items:
+            raise InvalidInput(
+                f"inputs has {len(inputs):,} items, a job takes at most {self._max_items:,}; "
+                "send several jobs, or a file with `lepton batch run`",
+                "inputs",
+                "too_many_inputs",
+            )
+        for place, item in enumerate(inputs):
+            check_text(item, task, f"inputs[{place}]")
+        return False, tuple(inputs)
+
+
+def check_webhook_url(url: object) -> str | None:
+    """Check the form of a webhook URL; where it leads is checked again when it is used.
+
+    >>> check_webhook_url("https://example.test/hook")
+    'https://example.test/hook'
+
+    Raises:
+        InvalidInput: it is not an absolute http(s) URL, or carries credentials.
+    """
+    if url is None:
+        return None
+    if not isinstance(url, str) or len(url) > MAX_URL_LENGTH or not url.isascii():
+        raise InvalidInput(
+            f"webhook must be an ASCII URL of at most {MAX_URL_LENGTH} characters", "webhook"
+        )
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidInput(f"webhook is not a URL: {error}", "webhook") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidInput("webhook must be an absolute http or https URL", "webhook")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput("webhook must not carry a user name or password", "webhook")
+    if any(character.isspace() or ord(character) < 32 for character in url):
+        raise InvalidInput("webhook must not hold blanks or control characters", "webhook")
+    return url
+
+
+def _check_number(value: object, param: str, least: float, most: float) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidInput(f"{param} must be a number", param, "invalid_type")
+    if not least <= value <= most:
+        raise InvalidInput(f"{param} must be between {least:,} and {most:,}", param)
+    return float(value)
+
+
+def _check_metadata(metadata: object) -> dict[str, str]:
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise InvalidInput("metadata must be an object", "metadata", "invalid_type")
+    if len(metadata) > MAX_METADATA_KEYS:
+        raise InvalidInput(f"metadata takes at most {MAX_METADATA_KEYS} keys", "metadata")
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not 1 <= len(key) <= 64:
+            raise InvalidInput("metadata keys must be strings of 1 to 64 characters", "metadata")
+        if not isinstance(value, str) or len(value) > 512:
+            raise InvalidInput(
+                "metadata values must be strings of at most 512 characters", f"metadata.{key}"
+            )
+        if not _is_storable(key) or not _is_storable(value):
+            raise InvalidInput("metadata must be well-formed Unicode without NUL", "metadata")
+    return dict(metadata)
+
+
+def _check_key(key: str) -> None:
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not _is_storable(key):
+        raise InvalidInput(
+            f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters", "Idempotency-Key"
+        )
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
