@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy.exc import DBAPIError
+
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
-from lepton_tasks.broker.wakeups import Waiter
-from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.broker.wakeups import Waiter, announce
+from lepton_tasks.errors import BrokerUnavailable, StoreUnavailable
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import Priority
@@ -42,7 +44,8 @@ class Producer:
         self.store = store or open_store(settings)
         self._owns_store = store is None
         self.admission = Admission(find_tasks(), settings.max_items_per_job)
-        self._publisher = Publisher(connect(settings.redis_url, settings.publish_timeout))
+        self._redis = connect(settings.redis_url, settings.publish_timeout)
+        self._publisher = Publisher(self._redis)
         self._waiter = Waiter(connect(settings.redis_url, 5.0))
 
     def submit(
@@ -94,8 +97,16 @@ class Producer:
             self._publisher.publish(due)
         except BrokerUnavailable as error:
             logger.warning("%s; the reconciler publishes %d jobs later", error, len(due))
-            self.store.jobs.unpublish([job.id for job in due])
+            self._leave_to_reconciler(due)
         return submitted
+
+    def _leave_to_reconciler(self, jobs: Sequence[NewJob]) -> None:
+        # The jobs are committed, so an error here must not look like a refusal; if the
+        # mark cannot be taken off, the reconciler finds the lost messages by their age.
+        try:
+            self.store.jobs.unpublish([job.id for job in jobs])
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("%s; %d jobs are published once they are missed", error, len(jobs))
 
     def get(self, job_id: str, tenant: str | None = None) -> Job:
         """Read a job.
@@ -129,11 +140,15 @@ class Producer:
         Raises:
             NotFound: the tenant has no such job.
         """
-        return self.store.jobs.cancel(tenant or self.settings.default_tenant, job_id)
+        job = self.store.jobs.cancel(tenant or self.settings.default_tenant, job_id)
+        if job.state in TERMINAL:
+            announce(self._redis, [job.id], deliveries=True)
+        return job
 
     def close(self) -> None:
         """Close connections that this producer opened."""
         self._waiter.close()
+        self._redis.close()
         if self._owns_store:
             self.store.close()
 

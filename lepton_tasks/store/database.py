@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Double, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -76,7 +83,8 @@ class Database:
                 f"LEPTON_DATABASE_URL: {dialect} is not supported; use SQLite or PostgreSQL"
             )
         try:
-            self.engine: Engine = create_engine(parsed, **arguments)
+            # hide_parameters: an exception must never quote a user's text.
+            self.engine: Engine = create_engine(parsed, hide_parameters=True, **arguments)
         except NoSuchModuleError as error:
             raise ConfigError(f"LEPTON_DATABASE_URL: no such driver: {error}") from error
         self.dialect = dialect
@@ -99,28 +107,35 @@ class Database:
                 yield connection
 
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a write transaction, again after a deadlock or a busy database."""
+        """Run ``work`` in a write transaction, again after a deadlock or a busy database.
+
+        Raises:
+            StoreUnavailable: the database cannot be used, or stayed busy.
+        """
         for attempt in range(_ATTEMPTS):
             try:
                 with self.write() as connection:
                     return work(connection)
             except DBAPIError as error:
-                if attempt + 1 == _ATTEMPTS or not _is_transient(error):
+                if not _is_transient(error):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311
-        raise AssertionError("unreachable")
+        raise StoreUnavailable(f"the database stayed busy through {_ATTEMPTS} attempts")
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             if _is_transient(error):
                 raise
-            raise StoreUnavailable(
-                f"the database at {self.engine.url.render_as_string(hide_password=True)} "
-                f"cannot be used: {str(error.orig).strip().splitlines()[0]}"
-            ) from error
+            raise self._unavailable(str(error.orig).strip().splitlines()[0]) from error
+        except PoolTimeout as error:
+            raise self._unavailable("all connections are in use") from error
+
+    def _unavailable(self, reason: str) -> StoreUnavailable:
+        address = self.engine.url.render_as_string(hide_password=True)
+        return StoreUnavailable(f"the database at {address} cannot be used: {reason}")
 
     def close(self) -> None:
         """Close pooled connections."""

@@ -20,24 +20,19 @@ class JobRow(SQLModel, table=True):
         UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_idempotency"),
         Index("ix_jobs_tenant_created", "tenant", "created_at", "id"),
         Index(
-            "ix_jobs_unpublished",
+            "ix_jobs_queued",
+            "task",
+            "priority",
+            "published_at",
             "run_after",
-            sqlite_where=text("state = 'queued' AND published_at IS NULL"),
-            postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
         ),
         Index(
             "ix_jobs_deadline",
             "deadline",
             sqlite_where=text("state = 'queued' AND deadline IS NOT NULL"),
             postgresql_where=text("state = 'queued' AND deadline IS NOT NULL"),
-        ),
-        Index(
-            "ix_jobs_published",
-            "task",
-            "priority",
-            "published_at",
-            sqlite_where=text("state = 'queued' AND published_at IS NOT NULL"),
-            postgresql_where=text("state = 'queued' AND published_at IS NOT NULL"),
         ),
         Index(
             "ix_jobs_running",
@@ -122,14 +117,7 @@ class DeliveryRow(SQLModel, table=True):
     """One webhook message to one URL; the body is frozen when the event happens."""
 
     __tablename__: ClassVar[Any] = "deliveries"
-    __table_args__ = (
-        Index(
-            "ix_deliveries_due",
-            "next_at",
-            sqlite_where=text("state IN ('pending', 'sending')"),
-            postgresql_where=text("state IN ('pending', 'sending')"),
-        ),
-    )
+    __table_args__ = (Index("ix_deliveries_due", "state", "next_at"),)
 
     id: str = Field(primary_key=True)
     tenant: str = Field(index=True)

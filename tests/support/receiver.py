@@ -34,7 +34,9 @@ class Received:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Paths: ``/hang``, ``/reset``, ``/drip``, ``/endless``, ``/garbage``, ``/short``,
+    """Answers as the path says.
+
+    Paths: ``/hang``, ``/reset``, ``/drip``, ``/endless``, ``/garbage``, ``/short``,
     ``/redirect``, ``/<status>``; anything else is 200. A comma list in ``/then/a,b``
     gives one answer a request, the last one for ever.
     """

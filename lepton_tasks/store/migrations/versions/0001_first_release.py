@@ -49,13 +49,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_deliveries_due",
-            ["next_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('pending', 'sending')"),
-            postgresql_where=sa.text("state IN ('pending', 'sending')"),
-        )
+        batch_op.create_index("ix_deliveries_due", ["state", "next_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_tenant"), ["tenant"], unique=False)
 
     op.create_table(
@@ -107,11 +101,11 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'queued' AND deadline IS NOT NULL"),
         )
         batch_op.create_index(
-            "ix_jobs_published",
-            ["task", "priority", "published_at"],
+            "ix_jobs_queued",
+            ["task", "priority", "published_at", "run_after"],
             unique=False,
-            sqlite_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
-            postgresql_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
         )
         batch_op.create_index(
             "ix_jobs_running",
@@ -122,13 +116,6 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_jobs_tenant_created", ["tenant", "created_at", "id"], unique=False
-        )
-        batch_op.create_index(
-            "ix_jobs_unpublished",
-            ["run_after"],
-            unique=False,
-            sqlite_where=sa.text("state = 'queued' AND published_at IS NULL"),
-            postgresql_where=sa.text("state = 'queued' AND published_at IS NULL"),
         )
 
     op.create_table(
@@ -212,11 +199,6 @@ def downgrade() -> None:
     op.drop_table("markers")
     op.drop_table("locks")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_jobs_unpublished",
-            sqlite_where=sa.text("state = 'queued' AND published_at IS NULL"),
-            postgresql_where=sa.text("state = 'queued' AND published_at IS NULL"),
-        )
         batch_op.drop_index("ix_jobs_tenant_created")
         batch_op.drop_index(
             "ix_jobs_running",
@@ -224,9 +206,9 @@ def downgrade() -> None:
             postgresql_where=sa.text("state = 'running'"),
         )
         batch_op.drop_index(
-            "ix_jobs_published",
-            sqlite_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
-            postgresql_where=sa.text("state = 'queued' AND published_at IS NOT NULL"),
+            "ix_jobs_queued",
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
         )
         batch_op.drop_index(
             "ix_jobs_deadline",
@@ -242,11 +224,7 @@ def downgrade() -> None:
     op.drop_table("jobs")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_deliveries_tenant"))
-        batch_op.drop_index(
-            "ix_deliveries_due",
-            sqlite_where=sa.text("state IN ('pending', 'sending')"),
-            postgresql_where=sa.text("state IN ('pending', 'sending')"),
-        )
+        batch_op.drop_index("ix_deliveries_due")
 
     op.drop_table("deliveries")
     with op.batch_alter_table("batches", schema=None) as batch_op:

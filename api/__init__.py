@@ -1,0 +1,1 @@
+"""The HTTP API: submit, read, wait for and cancel jobs."""

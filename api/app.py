@@ -1,0 +1,42 @@
+"""The application, built from settings: nothing happens at import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api.errors import install_error_handlers
+from api.middleware import RequestContext
+from api.routes import batches, health, jobs, tasks
+from api.services import open_services
+from lepton_tasks import __version__
+from lepton_tasks.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the API; its connections open with the application's lifespan.
+
+    While it runs, ``app.state.services`` holds them.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="lepton-tasks",
+        version=__version__,
+        summary="Asynchronous NLP jobs",
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    install_error_handlers(app)
+    app.add_middleware(RequestContext)
+    for part in (jobs, tasks, batches, health):
+        app.include_router(part.router)
+    return app

@@ -1,0 +1,52 @@
+"""Who calls: an API key becomes a tenant, looked up anew for every request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+
+from api.errors import ApiError
+from api.services import ServicesDep
+
+_LONGEST_KEY: Final = 256
+_CHALLENGE: Final = {"www-authenticate": "Bearer"}
+
+_Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(HTTPBearer(auto_error=False, description="A key from `lepton keys create`.")),
+]
+_Header = Annotated[
+    str | None, Security(APIKeyHeader(name="x-api-key", scheme_name="ApiKey", auto_error=False))
+]
+
+
+async def tenant_of_request(services: ServicesDep, bearer: _Bearer, header: _Header) -> str:
+    """Tenant of the key in ``Authorization: Bearer`` or else ``x-api-key``.
+
+    The store is asked each time, so a revoked key fails with the next request.
+
+    Raises:
+        ApiError: 401, there is no key or not a valid one.
+    """
+    key = bearer.credentials if bearer is not None else header
+    if not key:
+        raise ApiError(
+            401,
+            "missing_api_key",
+            "send your API key as `Authorization: Bearer lpt_…`; `lepton keys create` makes one",
+            headers=_CHALLENGE,
+        )
+    tenant = None
+    if len(key) <= _LONGEST_KEY:
+        tenant = await run_in_threadpool(services.store.keys.tenant_of, key)
+    if tenant is None:
+        raise ApiError(
+            401, "invalid_api_key", "the API key is unknown or revoked", headers=_CHALLENGE
+        )
+    return tenant
+
+
+Tenant = Annotated[str, Depends(tenant_of_request)]

@@ -1,0 +1,145 @@
+"""Every error as a client sees it: ``{"error": {message, type, param, code}}``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from lepton_tasks.errors import (
+    IdempotencyConflict,
+    InvalidInput,
+    LeptonError,
+    NotFound,
+    StoreUnavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE: Final = 1_000
+_LONGEST_PARAM: Final = 200
+_HTTP_CODES: Final = {404: "unknown_url", 405: "method_not_allowed"}
+
+
+class ApiError(LeptonError):
+    """An error that only HTTP knows, with its status."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+def error_response(
+    status: int,
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Build the answer to a request that failed.
+
+    Messages and parameter names may quote a name that the client chose, so both are cut.
+    """
+    error = {
+        "message": _cut(message, _LONGEST_MESSAGE),
+        "type": error_type(status),
+        "param": None if param is None else _cut(param, _LONGEST_PARAM),
+        "code": code,
+    }
+    return Response(
+        orjson.dumps({"error": error}),
+        status,
+        headers=dict(headers or {}),
+        media_type="application/json",
+    )
+
+
+def error_type(status: int) -> str:
+    """Class of an HTTP status in the words of the OpenAI API.
+
+    >>> error_type(401), error_type(422), error_type(503)
+    ('authentication_error', 'invalid_request_error', 'server_error')
+    """
+    if status == 401:
+        return "authentication_error"
+    return "invalid_request_error" if status < 500 else "server_error"
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every exception that a route raises on purpose; others are the middleware's."""
+    app.add_exception_handler(LeptonError, _on_lepton_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, _on_database_error)
+
+
+def _on_lepton_error(request: Request, error: Exception) -> Response:
+    match error:
+        case ApiError():
+            return error_response(error.status, error.code, str(error), error.param, error.headers)
+        case IdempotencyConflict():
+            headers = {"x-should-retry": "false"}
+            return error_response(422, error.code, str(error), error.param, headers)
+        case InvalidInput():
+            return error_response(422, error.code, str(error), error.param)
+        case NotFound():
+            return error_response(404, error.code, str(error))
+        case StoreUnavailable():
+            logger.error("%s", error)
+            return _unavailable()
+        case _:
+            logger.error("%s: %s", type(error).__name__, error)
+            return error_response(500, "internal_error", "something went wrong on our side")
+
+
+def _on_database_error(request: Request, error: Exception) -> Response:
+    # The exception's text may hold bound values, hence the users' texts.
+    logger.error("the database did not answer: %s", type(error).__name__)
+    return _unavailable()
+
+
+def _unavailable() -> Response:
+    message = "the database cannot be used at the moment; nothing was accepted, send it again"
+    return error_response(503, StoreUnavailable.code, message, headers={"retry-after": "1"})
+
+
+def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first: Mapping[str, Any] = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:])
+    return error_response(422, "invalid_parameter", f"{param}: {first['msg']}", param)
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = error.status_code
+    message = {
+        404: "there is nothing at this URL",
+        405: "this URL does not take this method",
+    }.get(status, str(error.detail))
+    return error_response(
+        status, _HTTP_CODES.get(status, "http_error"), message, headers=error.headers
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

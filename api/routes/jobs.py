@@ -1,0 +1,132 @@
+"""``/v1/jobs``: submit, read, wait, list, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Tenant
+from api.body import read_object
+from api.intake import read_job_request, refuse_private_webhook
+from api.schemas import JobAccepted, JobCreate, JobView, Page
+from api.services import Services, ServicesDep
+from lepton_tasks.broker.wakeups import announce
+from lepton_tasks.jobs import Job, Submitted
+from lepton_tasks.requests import JobRequest
+from lepton_tasks.states import TERMINAL, JobState
+
+MAX_WAIT_SECONDS: Final = 60.0
+MAX_PAGE: Final = 100
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+JobId = Annotated[str, Path(description="Id of a job, `job_…`.")]
+
+
+@router.post(
+    "",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": JobCreate.model_json_schema()}},
+        }
+    },
+)
+async def submit(
+    request: Request,
+    response: Response,
+    tenant: Tenant,
+    services: ServicesDep,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> JobAccepted:
+    """Accept a job. What was answered with 202 is stored and will be done.
+
+    A repeated `Idempotency-Key` with the same body answers with the first job and
+    the header `idempotent-replayed: true`; with another body it is an error.
+    """
+    body = await read_object(request, services.settings.max_request_bytes)
+    asked = read_job_request(body, idempotency_key)
+    submitted = await run_in_threadpool(_submit, services, tenant, asked)
+    response.headers["location"] = f"/v1/jobs/{submitted.id}"
+    if submitted.replayed:
+        response.headers["idempotent-replayed"] = "true"
+    return JobAccepted.of(submitted)
+
+
+def _submit(services: Services, tenant: str, asked: JobRequest) -> Submitted:
+    job = services.producer.admission.admit(tenant, asked)
+    if not services.settings.webhook_allow_private:
+        refuse_private_webhook(job.webhook)
+    return services.producer.put([job])[0]
+
+
+@router.get("/{job_id}", response_model=JobView, response_model_exclude_unset=True)
+async def read(
+    job_id: JobId,
+    tenant: Tenant,
+    services: ServicesDep,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False)] = 0.0,
+) -> Any:
+    """Read a job; with `wait`, as soon as it has ended or after that many seconds."""
+    end = asyncio.get_running_loop().time() + wait
+    with services.waiting.watch(job_id) as woken:
+        while True:
+            job = await run_in_threadpool(services.store.jobs.get, tenant, job_id)
+            over = asyncio.get_running_loop().time() >= end
+            if over or job.state in TERMINAL:
+                return JobView.of(job)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(end):
+                    await woken.wait()
+            if services.waiting.released:
+                return JobView.of(job)
+            woken.clear()
+
+
+@router.get("", response_model=Page[JobView], response_model_exclude_unset=True)
+async def list_jobs(
+    tenant: Tenant,
+    services: ServicesDep,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    task: str | None = None,
+    state: JobState | None = None,
+    batch_id: str | None = None,
+) -> Any:
+    """List jobs, newest first."""
+
+    def page() -> list[Job]:
+        return services.store.jobs.page(
+            tenant, task=task, state=state, batch_id=batch_id, after=after, limit=limit + 1
+        )
+
+    found = await run_in_threadpool(page)
+    shown = [JobView.of(job) for job in found[:limit]]
+    return Page[JobView](
+        object="list",
+        data=shown,
+        first_id=shown[0].id if shown else None,
+        last_id=shown[-1].id if shown else None,
+        has_more=len(found) > limit,
+    )
+
+
+@router.post("/{job_id}/cancel", response_model=JobView, response_model_exclude_unset=True)
+async def cancel(job_id: JobId, tenant: Tenant, services: ServicesDep) -> Any:
+    """Cancel a job: at once while it is queued, at its end while it runs.
+
+    A job that has ended stays as it is.
+    """
+    return JobView.of(await run_in_threadpool(_cancel, services, tenant, job_id))
+
+
+def _cancel(services: Services, tenant: str, job_id: str) -> Job:
+    job = services.producer.cancel(job_id, tenant)
+    if job.state in TERMINAL:
+        announce(services.redis, [job_id], deliveries=True)
+    return job

@@ -1,0 +1,255 @@
+"""What goes in and out over HTTP, as clients and the OpenAPI description see it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from lepton_tasks.jobs import Job, Submitted
+from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.queues import Priority, queue_name
+from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.batches import Batch
+
+DataT = TypeVar("DataT")
+
+
+def _described(schema: dict[str, Any]) -> Any:
+    # Admission judges the value, for all producers alike; this only documents it.
+    return WithJsonSchema(schema)
+
+
+class JobCreate(BaseModel):
+    """A job to be done. Send exactly one of ``input`` and ``inputs``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Annotated[Any, _described({"type": "string", "description": "see GET /v1/tasks"})]
+    input: Annotated[Any, _described({"type": "string"})] = None
+    inputs: Annotated[Any, _described({"type": "array", "items": {"type": "string"}})] = None
+    options: Annotated[Any, _described({"type": "object"})] = None
+    priority: Annotated[Any, _described({"type": "string", "enum": [*Priority]})] = None
+    ttl_seconds: Annotated[Any, _described({"type": "number", "exclusiveMinimum": 0})] = None
+    run_at: Annotated[
+        Any,
+        _described(
+            {
+                "type": ["number", "string"],
+                "description": "Unix seconds, or an ISO 8601 time with an offset",
+            }
+        ),
+    ] = None
+    webhook: Annotated[Any, _described({"type": "string", "format": "uri"})] = None
+    metadata: Annotated[
+        Any, _described({"type": "object", "additionalProperties": {"type": "string"}})
+    ] = None
+
+
+class JobAccepted(BaseModel):
+    """A job that is stored and will be done. Times are Unix seconds."""
+
+    id: str
+    object: Literal["job"] = "job"
+    task: str
+    state: JobState
+    priority: Priority
+    created_at: float
+
+    @classmethod
+    def of(cls, submitted: Submitted) -> Self:
+        """View of a submit's answer."""
+        return cls(
+            id=submitted.id,
+            task=submitted.task,
+            state=submitted.state,
+            priority=submitted.priority,
+            created_at=submitted.created_at,
+        )
+
+
+class ModelName(BaseModel):
+    """The model that answered."""
+
+    name: str
+    revision: str
+
+
+class JobError(BaseModel):
+    """Why a job has no result."""
+
+    code: str
+    message: str
+
+
+class JobView(BaseModel):
+    """A job as it is. Times are Unix seconds.
+
+    ``output`` is there for a job with ``input``, ``outputs`` for one with
+    ``inputs``, in their order; null until the job has succeeded. An output that
+    could not be computed is ``{"error": {"code", "message"}}``.
+    """
+
+    id: str
+    object: Literal["job"]
+    task: str
+    state: JobState
+    priority: Priority
+    created_at: float
+    run_at: float
+    started_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    attempts: int
+    cancel_requested: bool
+    batch_id: str | None
+    metadata: dict[str, str]
+    model: ModelName | None
+    error: JobError | None
+    output: Any = None
+    outputs: list[Any] | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """View of a stored job."""
+        model = None if job.result is None else job.result.get("model")
+        answer = {"output" if job.single else "outputs": job.output()}
+        return cls(
+            id=job.id,
+            object="job",
+            task=job.task,
+            state=job.state,
+            priority=job.priority,
+            created_at=job.created_at,
+            run_at=job.run_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            expires_at=job.deadline,
+            attempts=job.attempts,
+            cancel_requested=job.cancel_requested,
+            batch_id=job.batch_id,
+            metadata=dict(job.metadata),
+            model=None if model is None else ModelName.model_validate(model),
+            error=None if job.error is None else JobError.model_validate(job.error),
+            **answer,
+        )
+
+
+class Page(BaseModel, Generic[DataT]):
+    """One page of a list; the next begins ``?after=<last_id>``."""
+
+    object: Literal["list"] = "list"
+    data: list[DataT]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class TaskLimits(BaseModel):
+    """What one job of a task may hold."""
+
+    max_characters: int
+    max_bytes: int
+    max_inputs: int
+
+
+class TaskExample(BaseModel):
+    """An input that works, and options for it."""
+
+    input: Any
+    options: dict[str, Any]
+
+
+class TaskView(BaseModel):
+    """An NLP task: what it does, takes and gives."""
+
+    id: str
+    object: Literal["task"] = "task"
+    summary: str
+    input_schema: dict[str, Any]
+    options_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    examples: list[TaskExample]
+    limits: TaskLimits
+    queues: list[str]
+
+    @classmethod
+    def of(cls, task: AnyTask, max_inputs: int) -> Self:
+        """View of a registered task."""
+        return cls(
+            id=task.name,
+            summary=task.summary,
+            input_schema=task.input_schema(),
+            options_schema=task.options_model.model_json_schema(),
+            output_schema=task.output_model.model_json_schema(mode="serialization"),
+            examples=[
+                TaskExample(input=example.input, options=dict(example.options))
+                for example in task.examples
+            ],
+            limits=TaskLimits(
+                max_characters=task.max_characters,
+                max_bytes=task.max_bytes,
+                max_inputs=max_inputs,
+            ),
+            queues=[queue_name(task.name, priority) for priority in Priority],
+        )
+
+
+class RequestCounts(BaseModel):
+    """Lines of a batch; ``total`` is 0 until the last one is in."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchView(BaseModel):
+    """A bulk file's progress. Times are Unix seconds."""
+
+    id: str
+    object: Literal["batch"] = "batch"
+    task: str
+    state: BatchState
+    priority: Priority
+    created_at: float
+    finished_at: float | None
+    request_counts: RequestCounts
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        """View of a stored batch."""
+        return cls(
+            id=batch.id,
+            task=batch.task,
+            state=batch.state,
+            priority=batch.priority,
+            created_at=batch.created_at,
+            finished_at=batch.finished_at,
+            request_counts=RequestCounts(
+                total=batch.total_items,
+                completed=batch.done_items - batch.failed_items,
+                failed=batch.failed_items,
+            ),
+            metadata=dict(batch.metadata),
+        )
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """Whether requests can be served.
+
+    ``workers`` counts live workers by task, ``backlog`` queued jobs by queue.
+    ``degraded``: Redis is away; jobs are accepted and start when it is back.
+    """
+
+    status: Literal["ready", "degraded", "unavailable"]
+    database: str
+    redis: str
+    workers: dict[str, int] = Field(default_factory=dict)
+    backlog: dict[str, int] = Field(default_factory=dict)

@@ -1,0 +1,67 @@
+"""What the routes work with, opened and closed once a process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from api.readiness import ReadinessProbe
+from api.waiting import Waiting
+from lepton_tasks.broker.connection import connect
+from lepton_tasks.producer import Producer
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that is open while the API runs."""
+
+    settings: Settings
+    store: Store
+    producer: Producer
+    redis: redis.Redis
+    waiting: Waiting
+    readiness: ReadinessProbe
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the store, the producer and the subscription; close them at the end.
+
+    Raises:
+        LeptonError: the database or a setting cannot be used.
+    """
+    store = await run_in_threadpool(open_store, settings)
+    try:
+        client = connect(settings.redis_url, settings.publish_timeout)
+        producer = Producer(settings, store)
+        waiting = Waiting(store.jobs, settings.redis_url)
+        readiness = ReadinessProbe(store, client)
+        task = asyncio.create_task(waiting.run())
+        try:
+            yield Services(settings, store, producer, client, waiting, readiness)
+        finally:
+            waiting.release()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            producer.close()
+            client.close()
+    finally:
+        store.close()
+
+
+async def services_of(request: Request) -> Services:
+    """Services of the running application; async, because FastAPI gives others a thread."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

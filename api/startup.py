@@ -1,0 +1,42 @@
+"""What must be true before the API listens: a usable database, a Redis that keeps messages."""
+
+from __future__ import annotations
+
+import logging
+
+from redis.exceptions import RedisError
+
+from lepton_tasks.broker.connection import check_redis, connect
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import open_store
+
+logger = logging.getLogger(__name__)
+
+_REDIS_SECONDS = 5.0
+
+
+def check_startup(settings: Settings) -> None:
+    """Look at what the API needs. A Redis that is away is only missed.
+
+    Raises:
+        LeptonError: a setting is missing or wrong, the database cannot be used, or
+            Redis would lose messages; the message says what to do.
+    """
+    client = connect(settings.redis_url, _REDIS_SECONDS)
+    open_store(settings).close()
+    with client:
+        try:
+            client.ping()
+        except RedisError as error:
+            logger.warning("Redis does not answer (%s); jobs are accepted and wait for it", error)
+            return
+        check_redis(client)
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error; requests are logged by us, without what they carry."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # uvicorn's own access log would write whole URLs.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False

@@ -1,0 +1,124 @@
+"""``lepton up``, ``worker`` and ``api``: start the services as processes, never by import."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import time
+from pathlib import Path
+
+import typer
+
+from lepton_tasks.embedded.commands import api_command, worker_command
+from lepton_tasks.embedded.discover import running_settings
+from lepton_tasks.embedded.system import Ports, System, embedded_system
+from lepton_tasks.errors import ConfigError
+from lepton_tasks.launcher.ports import LOOPBACK, require_free
+from lepton_tasks.launcher.signals import interrupt_on_signals
+from lepton_tasks.nlp.registry import find_tasks, get_task
+from lepton_tasks.settings import Settings, load_settings
+from lepton_tasks.store.store import open_store
+
+_CHECK_SECONDS = 0.5
+
+
+def up(
+    api_port: int = typer.Option(8000, help="Loopback port of the HTTP API."),
+    flower_port: int = typer.Option(5555, help="Loopback port of Flower."),
+) -> None:
+    """Run the whole system on this machine, in the foreground, until Ctrl-C.
+
+    Needs nothing installed by hand: it brings its own Redis and keeps its database,
+    logs and run file under LEPTON_HOME (default ~/.lepton). Prints the URLs and an
+    API key that is valid while it runs. Jobs that are not done when it stops go on
+    when it is started again.
+    """
+    settings = load_settings()
+    with interrupt_on_signals():
+        try:
+            with embedded_system(
+                settings, lambda line: typer.echo(line, err=True), Ports(api_port, flower_port)
+            ) as system:
+                _serve(system)
+        except KeyboardInterrupt:
+            typer.echo("stopped; unfinished jobs go on at the next `lepton up`", err=True)
+
+
+def _serve(system: System) -> None:
+    """Print where everything is and wait; the key ends with the system."""
+    store = open_store(system.settings)
+    tenant = system.settings.default_tenant
+    try:
+        key = store.keys.create(tenant, "lepton up")
+        try:
+            typer.echo(
+                f"API      {system.api_url}  (docs at {system.api_url}/docs)\n"
+                f"key      {key}\n"
+                f"webhooks are signed with {store.keys.webhook_secret(tenant)}\n"
+                f"Flower   {system.flower_url}  (login {system.flower_login})\n"
+                f"data     {system.settings.home}\n"
+                "Try:     curl -s -H 'Authorization: Bearer "
+                f'{key}\' -d \'{{"task":"moderation","input":"hello"}}\' '
+                f"-H 'Content-Type: application/json' {system.api_url}/v1/jobs\n"
+                "Ctrl-C stops everything."
+            )
+            while True:
+                system.check()
+                time.sleep(_CHECK_SECONDS)
+        finally:
+            for entry in store.keys.all(tenant):
+                if entry.prefix == key[:10] and entry.revoked_at is None:
+                    store.keys.revoke(entry.id)
+    finally:
+        store.close()
+
+
+def worker(
+    tasks: str = typer.Option("", help="Tasks to serve, comma-separated; all when left out."),
+    name: str = typer.Option("", help="Celery node name, unique; made up when left out."),
+) -> None:
+    """Run one model worker against the configured Redis and database.
+
+    Loads and warms the models of its tasks, then consumes their queues
+    <task>.high, <task>.normal and <task>.bulk. SIGTERM drains it. The same as
+    `celery -A workers.app worker --pool solo -Q QUEUES`.
+
+    Example: lepton worker --tasks moderation
+    """
+    settings = running_settings(load_settings())
+    _require("workers", "worker")
+    chosen = [get_task(part.strip()).name for part in tasks.split(",") if part.strip()]
+    node = name or f"worker-{secrets.token_hex(3)}@%h"
+    command = worker_command(chosen or list(find_tasks()), node, settings.log_level)
+    _become(command, settings)
+
+
+def api(
+    host: str = typer.Option(LOOPBACK, help="Address to listen on."),
+    port: int = typer.Option(8000, help="Port to listen on."),
+) -> None:
+    """Run the HTTP API against the configured Redis and database.
+
+    Example: lepton api --host 0.0.0.0 --port 8000
+    """
+    settings = running_settings(load_settings())
+    _require("api", "api")
+    require_free(port, "--port", host)
+    open_store(settings).close()
+    _become(api_command(port, host), settings)
+
+
+def _become(command: list[str], settings: Settings) -> None:
+    """Turn this process into the service, so that signals and exit codes are its own."""
+    os.execvpe(command[0], command, {**os.environ, **settings.environment()})  # noqa: S606
+
+
+def _require(package: str, extra: str) -> None:
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ConfigError(
+            f"the package {package!r} is not importable from {Path.cwd()}: services run from the "
+            f'repository or the image; clone it and run `pip install -e ".[{extra}]" '
+            "-c constraints.txt`"
+        )
