@@ -1,0 +1,89 @@
+"""Submitting is durable, whatever Redis does."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from lepton_tasks.broker.connection import connect
+from lepton_tasks.broker.wakeups import announce
+from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound
+from lepton_tasks.jobs import FinishedJob
+from lepton_tasks.launcher.ports import free_port
+from lepton_tasks.producer import Producer
+from lepton_tasks.settings import Settings
+from lepton_tasks.states import JobState
+from lepton_tasks.store.store import Store
+from tests.support.message import messages_of
+
+
+@pytest.fixture
+def producer(store: Store, settings: Settings, redis_url: str) -> Producer:
+    return Producer(settings.model_copy(update={"redis_url": redis_url}), store)
+
+
+def queued(producer: Producer, queue: str = "moderation.normal") -> list[str]:
+    client = connect(producer.settings.redis_url, 5.0)
+    return [message["headers"]["id"] for message in messages_of(client, queue)]
+
+
+def test_a_submit_is_stored_and_published(producer: Producer) -> None:
+    submitted = producer.submit("moderation", "你好", priority="bulk")
+    assert producer.get(submitted.id).state is JobState.QUEUED
+    assert queued(producer, "moderation.bulk") == [submitted.id]
+
+
+def test_a_replay_is_not_published_again(producer: Producer) -> None:
+    first = producer.submit("moderation", "hello", idempotency_key="k")
+    again = producer.submit("moderation", "hello", idempotency_key="k")
+    assert (again.id, again.replayed) == (first.id, True)
+    assert queued(producer) == [first.id]
+    with pytest.raises(IdempotencyConflict):
+        producer.submit("moderation", "something else", idempotency_key="k")
+
+
+def test_a_later_job_is_not_published_yet(producer: Producer) -> None:
+    producer.submit("moderation", "hello", run_at=4_000_000_000)
+    assert queued(producer) == []
+
+
+def test_without_redis_a_submit_still_counts(store: Store, settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    submitted = Producer(away, store).submit("moderation", "hello")
+    assert submitted.state is JobState.QUEUED
+    [waiting] = store.outbox.take_unpublished("moderation", submitted.priority, 10)
+    assert waiting.id == submitted.id
+
+
+def test_bad_input_stores_nothing(producer: Producer, store: Store) -> None:
+    with pytest.raises(InvalidInput):
+        producer.submit("moderation", "")
+    assert store.jobs.page("default") == []
+    assert queued(producer) == []
+
+
+def test_wait_returns_when_the_job_ends(producer: Producer, store: Store) -> None:
+    submitted = producer.submit("moderation", "hello")
+
+    def work() -> None:
+        [claim] = store.claims.claim("w1", [submitted.id])
+        store.claims.finish([FinishedJob(claim, '{"outputs":[1]}', None)])
+        announce(connect(producer.settings.redis_url, 5.0), [submitted.id])
+
+    threading.Timer(0.2, work).start()
+    job = producer.wait(submitted.id, 30)
+    assert job.state is JobState.SUCCEEDED
+    assert job.output() == 1
+
+
+def test_wait_gives_up_with_the_job_as_it_is(producer: Producer) -> None:
+    submitted = producer.submit("moderation", "hello")
+    assert producer.wait(submitted.id, 0.1).state is JobState.QUEUED
+
+
+def test_cancel_and_tenants(producer: Producer) -> None:
+    submitted = producer.submit("moderation", "hello", tenant="acme")
+    with pytest.raises(NotFound):
+        producer.cancel(submitted.id, "umbrella")
+    assert producer.cancel(submitted.id, "acme").state is JobState.CANCELLED

@@ -1,0 +1,107 @@
+"""The gate: every wrong field is named, every right request becomes a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lepton_tasks.errors import InvalidInput, UnknownTask
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.requests import Admission, JobRequest, check_webhook_url
+
+ADMISSION = Admission(find_tasks(), max_items=4)
+
+
+def request(**fields: Any) -> JobRequest:
+    return JobRequest(**({"task": "moderation", "input": "你好"} | fields))
+
+
+def test_a_single_text() -> None:
+    job = ADMISSION.admit("acme", request(priority="high", metadata={"order": "7"}))
+    assert (job.tenant, job.queue, job.payload.single) == ("acme", "moderation.high", True)
+    assert job.cost >= 1
+
+
+def test_a_list_keeps_its_order() -> None:
+    job = ADMISSION.admit("acme", request(input=None, inputs=["b", "a"]))
+    assert (job.payload.inputs, job.payload.single) == (("b", "a"), False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"task": "mind-reading"}, "task"),
+        ({"task": None}, "task"),
+        ({"task": ["moderation"]}, "task"),
+        ({"input": None}, "input"),
+        ({"inputs": ["a"]}, "input"),
+        ({"input": ""}, "input"),
+        ({"input": " \n"}, "input"),
+        ({"input": 7}, "input"),
+        ({"input": "a\0b"}, "input"),
+        ({"input": "\ud800"}, "input"),
+        ({"input": "x" * 10_000_000}, "input"),
+        ({"input": None, "inputs": []}, "inputs"),
+        ({"input": None, "inputs": "text"}, "inputs"),
+        ({"input": None, "inputs": ["a", 7]}, "inputs[1]"),
+        ({"input": None, "inputs": ["a"] * 5}, "inputs"),
+        ({"priority": "urgent"}, "priority"),
+        ({"priority": 1}, "priority"),
+        ({"options": "x"}, "options"),
+        ({"options": {"colour": "red"}}, "options.colour"),
+        ({"ttl_seconds": 0}, "ttl_seconds"),
+        ({"ttl_seconds": float("nan")}, "ttl_seconds"),
+        ({"ttl_seconds": "1"}, "ttl_seconds"),
+        ({"ttl_seconds": True}, "ttl_seconds"),
+        ({"run_at": -1}, "run_at"),
+        ({"webhook": "ftp://host/"}, "webhook"),
+        ({"webhook": "https://"}, "webhook"),
+        ({"webhook": "https://user:secret@host/"}, "webhook"),
+        ({"webhook": "https://host:99999999/"}, "webhook"),
+        ({"webhook": "https://host/a b"}, "webhook"),
+        ({"webhook": 7}, "webhook"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"k": 1}}, "metadata.k"),
+        ({"metadata": {str(n): "v" for n in range(17)}}, "metadata"),
+        ({"metadata": {"k": "\0"}}, "metadata"),
+        ({"idempotency_key": ""}, "Idempotency-Key"),
+        ({"idempotency_key": "k" * 256}, "Idempotency-Key"),
+    ],
+)
+def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        ADMISSION.admit("acme", request(**fields))
+    assert caught.value.param == param
+    assert len(str(caught.value)) < 600
+
+
+def test_an_unknown_task_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownTask, match="moderation"):
+        ADMISSION.task("mind-reading")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    )
+)
+def test_no_json_value_anywhere_raises_anything_else(value: Any) -> None:
+    for field in ("task", "input", "inputs", "options", "priority", "ttl_seconds", "webhook"):
+        try:
+            ADMISSION.admit("acme", request(**{field: value}))
+        except InvalidInput as error:
+            assert error.param
+
+
+def test_the_hash_tells_requests_apart() -> None:
+    assert request().body_hash() == request().body_hash()
+    assert request().body_hash() != request(priority="bulk").body_hash()
+
+
+def test_good_urls_pass() -> None:
+    for url in ("http://127.0.0.1:8080/hook?x=1", "https://xn--fsqu00a.test/"):
+        assert check_webhook_url(url) == url
