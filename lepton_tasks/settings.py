@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Most messages the reconciler keeps in one queue; the rest of a backlog waits in SQL."""
     token_budget: int = Field(default=2048, ge=16)
     """Padded tokens one micro-batch may hold."""
+    step_cap_seconds: float = Field(default=0.1, gt=0, le=10)
+    """Longest micro-batch while high-priority work was seen lately."""
     window_items: int = Field(default=1024, ge=1)
     """Items a worker holds at most before it stops fetching."""
     device: str = "cpu"

@@ -1,0 +1,49 @@
+"""Catalogue files: what they say, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
+from workers.errors import CatalogueError
+
+
+def test_default_catalogue_serves_moderation_from_a_folder_that_is_there() -> None:
+    entry = choose(read_catalogue(DEFAULT_CATALOGUE), "moderation", None)
+    assert (entry.folder / "model.safetensors").is_file()
+    assert (entry.folder / "CARD.md").is_file()
+    assert entry.demo is False
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = [", "not valid TOML"),
+        ("a = 1", "'a' stands outside any table"),
+        ('[a]\ntask = "t"\nengine = "e"', r"\[a\] folder: Field required"),
+        ('[a]\ntask="t"\nengine="e"\nfolder="f"\ndtype="int3"', r"\[a\] dtype: .*float32"),
+        ('[a]\ntask="t"\nengine="e"\nfolder="f"\ncolour="red"', r"\[a\] colour: Extra inputs"),
+    ],
+)
+def test_faults_name_model_and_field(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogueError, match=says):
+        read_catalogue(path)
+
+
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"absent\.toml cannot be read"):
+        read_catalogue(tmp_path / "absent.toml")
+
+
+def test_exactly_one_default(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    table = '[{}]\ntask = "t"\nengine = "e"\nfolder = "f"\ndefault = true\n'
+    path.write_text(table.format("a") + table.format("b"), encoding="utf-8")
+    entries = read_catalogue(path)
+    with pytest.raises(CatalogueError, match="2 models"):
+        choose(entries, "t", None)
+    assert choose(entries, "t", "b").folder == (tmp_path / "f").resolve()

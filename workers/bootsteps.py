@@ -1,0 +1,74 @@
+"""Our two steps in Celery's start-up: a warm model before the consumer, a gate on its fetching."""
+
+from __future__ import annotations
+
+import logging
+from types import MethodType
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+
+from lepton_tasks.broker.connection import check_redis, connect
+from lepton_tasks.logs import quiet_libraries
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.queues import split_queue_name
+from lepton_tasks.requests import Admission
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import open_store
+from workers.runtime import Runtime
+from workers.warmup import load_served
+
+logger = logging.getLogger(__name__)
+
+
+class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Loads and warms the models of the queues this worker consumes.
+
+    Celery starts its consumer last, so no message is fetched before the model is warm;
+    an error here ends the worker with its reason.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Run before the consumer starts."""
+        quiet_libraries()  # Celery has set the root logger up by now
+        settings: Settings = worker.app.lepton_settings
+        check_redis(connect(settings.redis_url, 5.0))  # before the seconds that a model takes
+        known = find_tasks()
+        wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
+        served = load_served({name: known[name] for name in sorted(wanted & set(known))}, settings)
+        runtime = Runtime(settings, open_store(settings), worker.hostname, served)
+        worker.lepton_admission = Admission(known, settings.max_items_per_job)
+        worker.lepton_runtime = runtime
+
+    def stop(self, worker: Any) -> None:
+        """Drain, where the consumer's stop has not done so."""
+        runtime: Runtime | None = getattr(worker, "lepton_runtime", None)
+        if runtime is not None:
+            runtime.drain()
+            runtime.close()
+
+
+class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Joins the runtime to each (re)connected consumer and fetches only into free room."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        """Run whenever Celery has connected to the broker; the first time starts the work."""
+        runtime: Runtime = consumer.controller.lepton_runtime
+        runtime.attach(consumer)
+        qos = consumer.task_consumer.channel.qos
+        stock = qos.can_consume
+
+        def can_consume(_: Any) -> bool:
+            return runtime.has_room() and bool(stock())
+
+        qos.can_consume = MethodType(can_consume, qos)
+
+    def stop(self, consumer: Any) -> None:
+        """Drain while events can still be sent; a mere reconnect drains nothing."""
+        if state.should_stop is not None or state.should_terminate is not None:
+            consumer.controller.lepton_runtime.drain()

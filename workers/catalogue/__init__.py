@@ -1,0 +1,1 @@
+"""Which model serves which task, as TOML files."""

@@ -1,0 +1,68 @@
+"""From a task's name to a warm engine, by way of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from lepton_tasks.nlp.registry import get_task
+from workers.catalogue.entries import CatalogueEntry, choose, read_catalogue
+from workers.engines.base import Engine
+from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.folder import read_folder
+from workers.engines.text_classifier import build_text_classifier
+from workers.errors import CatalogueError
+
+Builder = Callable[[CatalogueEntry, torch.device], Engine]
+
+
+def load_engine(
+    task_name: str, catalogue: Path, device: str | None = None, model: str | None = None
+) -> Engine:
+    """Load the model that ``catalogue`` names for ``task_name``.
+
+    ``device`` ("cpu", "cuda", "cuda:1") overrides the catalogue's; ``model`` takes
+    another than the task's default. Nothing is fetched from a network. Raises
+    CatalogueError where no entry fits and ModelRefused where the folder is
+    incomplete, inconsistent or unsafe.
+    """
+    entry = choose(read_catalogue(catalogue), task_name, model)
+    builders = _builders()
+    if entry.engine not in builders:
+        raise CatalogueError(
+            f"{catalogue}: [{entry.name}] names the engine {entry.engine!r}; "
+            f"the engines are {', '.join(sorted(builders))}"
+        )
+    return builders[entry.engine](entry, _device(device or entry.device))
+
+
+def _builders() -> dict[str, Builder]:
+    return {"text-classifier": _text_classifier}
+
+
+def _text_classifier(entry: CatalogueEntry, device: torch.device) -> Engine:
+    folder = read_folder(entry.folder)
+    encoder = None
+    if entry.encoder_package is not None:
+        encoder = SentenceEncoder(
+            package_folder(entry.encoder_package),
+            entry.max_tokens,
+            device,
+            getattr(torch, entry.dtype),
+        )
+    labels = getattr(get_task(entry.task), "labels", None)
+    return build_text_classifier(entry.name, folder, labels, encoder, device)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise CatalogueError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise CatalogueError(f"the device {name!r} was asked for, but there is no CUDA here")
+    return device

@@ -1,0 +1,17 @@
+"""What can go wrong on the model side before any text is computed."""
+
+from __future__ import annotations
+
+from lepton_tasks.errors import LeptonError
+
+
+class ModelError(LeptonError):
+    """A model cannot be loaded or used."""
+
+
+class ModelRefused(ModelError):
+    """A model folder is incomplete, inconsistent or unsafe."""
+
+
+class CatalogueError(ModelError):
+    """The catalogue of models is unreadable or names no model for a task."""

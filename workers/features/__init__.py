@@ -1,0 +1,1 @@
+"""Features that models take instead of, or beside, token ids."""

@@ -1,0 +1,149 @@
+"""From message to waiting items: one claim for all that was fetched, then tokenising."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from lepton_tasks.errors import StoreUnavailable
+from lepton_tasks.jobs import ClaimedJob
+from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.store import Store
+from workers.engines.base import Engine
+from workers.finisher import Finisher
+from workers.reporter import Reporter
+from workers.text_free import describe
+from workers.work import HeldJob, Item, WorkQueue
+
+logger = logging.getLogger(__name__)
+
+MAX_UNCLAIMED = 128
+"""Messages that may wait for their claim; fetching stops beyond it."""
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A task that this worker serves, with its warm engine."""
+
+    task: AnyTask
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Received:
+    """A fetched message: its Celery request, and the row to make where it has none."""
+
+    request: Any
+    job_id: str
+    adoption: Adoption | None = None
+
+
+class Intake:
+    """A thread that claims what was fetched and makes items of it."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        served: Mapping[str, Served],
+        store: Store,
+        queue: WorkQueue,
+        finisher: Finisher,
+        reporter: Reporter,
+        window_items: int,
+    ) -> None:
+        self._worker_id = worker_id
+        self._served = served
+        self._store = store
+        self._queue = queue
+        self._finisher = finisher
+        self._reporter = reporter
+        self._window_items = window_items
+        self._received: list[Received] = []
+        self._arrived = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._thread.start()
+
+    def has_room(self) -> bool:
+        """Whether another message may be fetched; asked on the event loop before each."""
+        return (
+            not self._closed
+            and len(self._received) < MAX_UNCLAIMED
+            and len(self._queue) < self._window_items
+        )
+
+    def put(self, received: Received) -> None:
+        """Take a message; called on the event loop, returns at once."""
+        with self._arrived:
+            self._received.append(received)
+            self._arrived.notify()
+
+    def close(self) -> None:
+        """Claim nothing more. What is unclaimed stays unacknowledged: the broker restores it."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._arrived:
+                while not self._received and not self._closed:
+                    self._arrived.wait()
+                if self._closed:
+                    return
+                fetch, self._received = self._received, []
+            self._claim(fetch)
+
+    def _claim(self, fetch: Sequence[Received]) -> None:
+        ids = [received.job_id for received in fetch if received.adoption is None]
+        adoptions = [received.adoption for received in fetch if received.adoption is not None]
+        while True:
+            try:
+                claims = self._store.claims.claim(self._worker_id, ids, adoptions)
+                break
+            except (StoreUnavailable, DBAPIError) as error:
+                if self._closed:
+                    return
+                logger.warning("cannot claim %d jobs, trying again: %s", len(fetch), error)
+                time.sleep(_RETRY_SECONDS)
+        requests = {received.job_id: received.request for received in fetch}
+        owned = {claim.id for claim in claims}
+        self._reporter.acknowledge(
+            [received.request for received in fetch],
+            [received.request for received in fetch if received.job_id not in owned],
+        )
+        for claim in claims:
+            self._prepare(claim, requests[claim.id])
+
+    def _prepare(self, claim: ClaimedJob, request: Any) -> None:
+        served = self._served[claim.task]
+        count = len(claim.payload.inputs)
+        job = HeldJob(claim, served.task, None, request, [None] * count, count)
+        try:
+            job.options = served.task.options_model.model_validate(claim.payload.options)
+            inputs = [served.task.encode(text, job.options) for text in claim.payload.inputs]
+            encoded = served.engine.tokenize(inputs)
+        except Exception as error:  # noqa: BLE001 - one job's failure is an outcome
+            logger.error("job %s could not be encoded: %s", claim.id, describe(error))
+            for place in range(count):
+                job.fail_item(place, "encoding_failed", "the input could not be encoded")
+            self._finisher.put(job, served.engine)
+            return
+        self._queue.add(
+            [
+                Item(job, place, model_input, tokens, served.engine)
+                for place, (model_input, tokens) in enumerate(zip(inputs, encoded, strict=True))
+            ]
+        )

@@ -1,0 +1,1 @@
+"""Measuring the default models on labelled data, through the engines that serve them."""

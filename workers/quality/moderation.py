@@ -1,0 +1,309 @@
+"""Measure the default moderation model: ``python -m workers.quality.moderation --data DIR``.
+
+Everything but the cross-validation goes through the engine that serves the
+task and through the task's own decode, with default options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score, f1_score
+
+from lepton_tasks.errors import LeptonError
+from lepton_tasks.nlp.clean import clean_text
+from lepton_tasks.nlp.moderation import ModerationOutput
+from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.engines.base import Engine
+from workers.engines.loader import load_engine
+from workers.quality.scoring import moderate
+from workers.training.datasets import (
+    AG_NEWS,
+    BANKING,
+    COLD,
+    DAVIDSON,
+    HATECHECK,
+    HATECHECK_ZH,
+    OPENAI,
+    SST2,
+    STORMFRONT,
+    TATOEBA,
+    TWEET_HATE,
+    TWEET_OFFENSIVE,
+    WAIMAI,
+    DataMissing,
+    DataSet,
+    require,
+)
+from workers.training.heads import fit_head
+from workers.training.linear import folds
+from workers.training.moderation import DEFAULT_SEED, default_encoder, make_view
+from workers.training.moderation_recipe import (
+    HEADS,
+    OPENAI_KEYS,
+    POOLED_HATE_HEAD,
+    SOURCES,
+    gather,
+)
+
+_FOLDS = 5
+_HATE = ("hate", "hate/threatening", "identity_attack")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One labelled set: how an output is read as one of its labels, and what is aimed at.
+
+    ``reference`` is what a simple model of this size was seen to reach.
+    """
+
+    title: str
+    data: DataSet
+    predict: Callable[[ModerationOutput], str]
+    rule: str
+    goal: str = ""
+    reference: str = ""
+
+
+def davidson_label(output: ModerationOutput) -> str:
+    """Three classes out of two categories, the rarer first."""
+    if output.categories["identity_attack"]:
+        return "hate"
+    return "offensive" if output.categories["profanity"] else "neither"
+
+
+def any_of(categories: Sequence[str], yes: str, no: str) -> Callable[[ModerationOutput], str]:
+    """A prediction that is ``yes`` where any of ``categories`` is present."""
+    return lambda output: yes if any(output.categories[name] for name in categories) else no
+
+
+CHECKS = (
+    Check(
+        "COLD (zh), offensive",
+        COLD,
+        any_of(["toxicity"], "offensive", "safe"),
+        "toxicity",
+        "0.85",
+        "0.874",
+    ),
+    Check(
+        "Davidson, 3 classes",
+        DAVIDSON,
+        davidson_label,
+        "identity_attack, else profanity",
+        "0.74",
+        "0.741",
+    ),
+    Check(
+        "TweetEval offensive",
+        TWEET_OFFENSIVE,
+        any_of(["toxicity"], "offensive", "not-offensive"),
+        "toxicity",
+        "",
+        "0.740",
+    ),
+    Check(
+        "TweetEval hate",
+        TWEET_HATE,
+        any_of(_HATE, "hate", "not-hate"),
+        "any of hate, hate/threatening, identity_attack",
+        "",
+        "0.739",
+    ),
+    Check(
+        "Stormfront (not trained on)",
+        STORMFRONT,
+        any_of(_HATE, "hate", "noHate"),
+        "any of hate, hate/threatening, identity_attack",
+        "",
+        "0.706",
+    ),
+    Check(
+        "HateCheck en (never trained on)",
+        HATECHECK,
+        any_of(_HATE, "hateful", "non-hateful"),
+        "any of hate, hate/threatening, identity_attack",
+        "0.62, with a tuned encoder",
+        "0.613",
+    ),
+    Check(
+        "HateCheck zh (never trained on)",
+        HATECHECK_ZH,
+        any_of(["toxicity"], "hateful", "non-hateful"),
+        "toxicity",
+        "",
+        "0.45",
+    ),
+)
+ORDINARY = (
+    ("AG News, en", AG_NEWS, "text"),
+    ("SST-2 film reviews, en", SST2, "text"),
+    ("Waimai food reviews, zh", WAIMAI, "text"),
+    ("Tatoeba sentences, en (its train part was trained on)", TATOEBA, "en"),
+    ("Tatoeba sentences, zh (its train part was trained on)", TATOEBA, "zh"),
+    ("Banking questions, en (its train part was trained on)", BANKING, "text"),
+)
+
+
+def check_rows(engine: Engine, data: Path) -> list[str]:
+    """Table rows of macro-F1 on the dev part of every labelled set."""
+    lines = [
+        "| set (dev) | texts | read from | macro-F1 | goal | simple-model reference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for check in CHECKS:
+        rows = check.data.rows(data, "dev")
+        outputs = moderate(engine, [row["text"] for row in rows]).outputs
+        score = f1_score(
+            [row["label"] for row in rows], [check.predict(one) for one in outputs], average="macro"
+        )
+        lines.append(
+            f"| {check.title} | {len(rows)} | {check.rule} | {score:.3f} "
+            f"| {check.goal or '–'} | {check.reference or '–'} |"
+        )
+    return lines
+
+
+def ordinary_rows(engine: Engine, data: Path) -> list[str]:
+    """Table rows of the share of harmless texts that is flagged."""
+    lines = ["| ordinary text (dev) | texts | flagged | blocked |", "|---|---|---|---|"]
+    for title, source, field in ORDINARY:
+        texts = [row[field] for row in source.rows(data, "dev")]
+        outputs = moderate(engine, texts).outputs
+        flagged = sum(one.flagged for one in outputs) / len(outputs)
+        blocked = sum(one.action == "block" for one in outputs) / len(outputs)
+        lines.append(f"| {title} | {len(texts)} | {flagged:.1%} | {blocked:.1%} |")
+    return lines
+
+
+def cross_validation_rows(data: Path, seed: int, cache: Path | None) -> list[str]:
+    """Table rows of AUPRC for the seven OpenAI categories, retrained for each of five folds.
+
+    Train and dev of that set are folded together, since some categories have too
+    few positives in dev alone; the other sets are used as in training.
+    """
+    examples = gather(data, "train", clean_text)["en"]
+    more = gather(data, "dev", clean_text)["en"]
+    examples += [one for one in more if one.source == OPENAI.name]
+    view = make_view(examples, "en", default_encoder(), cache)
+    pooled = fit_head(POOLED_HATE_HEAD, examples, view, None, seed)
+    recipes = {recipe.category: recipe for recipe in HEADS["en"]}
+    lines = [
+        "| category | labelled | positives | AUPRC, mean of folds | AUPRC, folds pooled |",
+        "|---|---|---|---|---|",
+    ]
+    totals: list[tuple[float, float]] = []
+    for category in OPENAI_KEYS.values():
+        own = np.array([row for row, one in enumerate(examples) if category in one.labels])
+        truth = np.array([examples[row].labels[category] for row in own])
+        logits = np.zeros(own.size)
+        scores = []
+        for _, test in folds(truth, _FOLDS, seed):
+            keep = np.setdiff1d(np.arange(len(examples)), own[test])
+            head = fit_head(
+                recipes[category],
+                [examples[row] for row in keep],
+                view.take(keep),
+                pooled,
+                seed,
+            )
+            logits[test] = head.logits(view.take(own[test]))
+            scores.append(float(average_precision_score(truth[test], logits[test])))
+        whole = float(average_precision_score(truth, logits))
+        totals.append((float(np.mean(scores)), whole))
+        lines.append(
+            f"| {category} | {truth.size} | {truth.sum()} | {np.mean(scores):.3f} | {whole:.3f} |"
+        )
+    mean, whole = np.mean(totals, axis=0)
+    lines.append(f"| mean | – | – | {mean:.3f} | {whole:.3f} |")
+    return lines
+
+
+def speed_rows(engine: Engine, data: Path) -> list[str]:
+    """Table rows of texts per second, encode to decode, on one core."""
+    lines = [
+        "| texts, one core, sorted micro-batches | texts | mean characters | texts/s |",
+        "|---|---|---|---|",
+    ]
+    for title, source in (
+        ("Chinese comments (COLD): n-grams alone", COLD),
+        ("English tweets (Davidson): n-grams and encoder", DAVIDSON),
+    ):
+        texts = [row["text"] for row in source.rows(data, "dev")]
+        rate = moderate(engine, texts).texts_per_second
+        mean = sum(map(len, texts)) / len(texts)
+        lines.append(f"| {title} | {len(texts)} | {mean:.0f} | {rate:,.0f} |")
+    return lines
+
+
+def report(engine: Engine, data: Path, seed: int, cache: Path | None) -> str:
+    """The whole page, as Markdown."""
+    parts = [
+        "# Measured quality of the default models",
+        "## Moderation",
+        f"Model `{engine.name}`, revision `{engine.revision}`. Made by "
+        "`python -m workers.quality.moderation --data DIR --out docs/quality.md`.",
+        "Default options and thresholds, through the serving engine and the task's decode. "
+        "Weights and thresholds come from the training parts alone (thresholds out-of-fold), but "
+        "n-gram ranges, regularisation and the weight of ordinary sentences were chosen while "
+        "looking at dev figures, so expect a little less on unseen data. "
+        "The reference column is what one simple model (hashed n-gram logistic regression, or a "
+        "frozen or lightly tuned MiniLM) was seen to reach on these sets' held-out parts.",
+        "\n".join(check_rows(engine, data)),
+        "Share of ordinary text that is flagged (news and reviews do hold some harsh lines):",
+        "\n".join(ordinary_rows(engine, data)),
+        "OpenAI's moderation set, five folds over train and dev together, retrained per fold "
+        "with the training code (goal: mean AUPRC 0.57; simple-model reference 0.567). "
+        "The same folds guided the choice of settings:",
+        "\n".join(cross_validation_rows(data, seed, cache)),
+        "Speed, wall time with one torch thread; other work on the same machine lowers it:",
+        "\n".join(speed_rows(engine, data)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line. Returns 0, or 2 where data or the model is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workers.quality.moderation",
+        description="Measure the default moderation model on labelled data and print a report. "
+        "Takes some ten minutes on one core, most of it encoding for the cross-validation.",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the report here too")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FILE.npz", help="keep encoder vectors here between runs"
+    )
+    chosen = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    try:
+        require(
+            chosen.data,
+            {check.data for check in CHECKS} | {source for _, source, _ in ORDINARY},
+            ["dev"],
+        )
+        require(chosen.data, {source.data for source in SOURCES}, ["train", "dev"])
+        page = report(
+            load_engine("moderation", DEFAULT_CATALOGUE, "cpu"),
+            chosen.data,
+            chosen.seed,
+            chosen.cache,
+        )
+    except (DataMissing, LeptonError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(page)
+    if chosen.out is not None:
+        chosen.out.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
