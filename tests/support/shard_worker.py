@@ -45,7 +45,7 @@ def finish(claim: ClaimedJob) -> FinishedJob:
 
 
 class ShardWorker:
-    """Claims what is queued, newest first so that shards end out of order, until it leaves."""
+    """Does what is queued, in a thread while it is entered, or step by step."""
 
     def __init__(self, database_url: str, redis_url: str, tasks: tuple[str, ...] = ("moderation",)):
         self._store = Store(Database(database_url))
@@ -60,13 +60,17 @@ class ShardWorker:
             if not self.step():
                 self._stop.wait(0.005)
 
-    def step(self, limit: int = 8) -> int:
-        """Do up to ``limit`` shards; returns how many there were."""
+    def step(self, limit: int = 8, newest: bool = True) -> int:
+        """Do up to ``limit`` shards; returns how many there were.
+
+        The newest come first unless told otherwise, so that shards end out of order.
+        """
+        order = jobs.c.ordinal.desc() if newest else jobs.c.ordinal
         with self._store.database.read() as connection:
             queued = connection.execute(
                 select(jobs.c.id)
                 .where(jobs.c.state == JobState.QUEUED)
-                .order_by(jobs.c.ordinal.desc())
+                .order_by(order)
                 .limit(limit)
             ).scalars()
             ids = list(queued)
@@ -90,5 +94,9 @@ class ShardWorker:
         self._stop.set()
         self._thread.join()
         self._store.leases.end(self._id)
+        self.close()
+
+    def close(self) -> None:
+        """Close connections; for a worker that was not entered."""
         self._redis.close()
         self._store.close()

@@ -1,0 +1,91 @@
+"""The io worker: everything that waits rather than computes. Sends webhooks and reconciles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.reconciler import Reconciler
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.webhooks.client import WebhookClient
+from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.sender import Sender, SenderLimits
+from lepton_tasks.webhooks.wakeup import listen
+
+logger = logging.getLogger(__name__)
+
+_RECONCILE_SECONDS: Final = 1.0
+_LOOKUP_THREADS: Final = 64
+
+
+def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Run the io worker until SIGTERM or SIGINT. Any number may share a store.
+
+    ``on_ready`` is called once signals are handled and the work begins. A database
+    or Redis that goes away later is waited for.
+
+    Raises:
+        LeptonError: the store cannot be used at the start, or a setting is wrong.
+    """
+    store = open_store(settings)
+    try:
+        reconciler = Reconciler(store, settings, _holder())
+        asyncio.run(_run(settings, store, reconciler, on_ready))
+    finally:
+        store.close()
+
+
+async def _run(
+    settings: Settings, store: Store, reconciler: Reconciler, on_ready: Callable[[], None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    # Name lookups run here; the store has threads of its own, so a slow name cannot hold it up.
+    loop.set_default_executor(ThreadPoolExecutor(_LOOKUP_THREADS, "lookup"))
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    limits = SenderLimits()
+    network = GuardedNetwork(settings.webhook_allow_private)
+    async with (
+        WebhookClient(network, settings.webhook_timeout, limits.sending) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        sender = Sender(store, client, settings.webhook_timeout, limits=limits)
+        tasks.create_task(sender.run())
+        tasks.create_task(_reconcile(reconciler, stop))
+        tasks.create_task(listen(settings.redis_url, sender.wake, stop))
+        on_ready()
+        await stop.wait()
+        logger.info("stopping")
+        sender.stop()
+
+
+async def _reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    outage = Outage("reconciler")
+    with ThreadPoolExecutor(1, "reconciler") as thread:
+        while not stop.is_set():
+            pause = _RECONCILE_SECONDS
+            try:
+                await loop.run_in_executor(thread, reconciler.run_once)
+            except OUTAGES as error:
+                pause = outage.failed(error)
+            else:
+                outage.over()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stop.wait()
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

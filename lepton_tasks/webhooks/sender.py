@@ -1,0 +1,225 @@
+"""The webhook sender: claims due deliveries, sends them, records what came of each.
+
+The store is the schedule. The sender owns what it has claimed for the length of
+a lease; whatever becomes of this process, a delivery is due again after that.
+So every delivery is sent at least once, always with the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.store.deliveries import Attempt, Delivery
+from lepton_tasks.store.store import Store
+from lepton_tasks.webhooks.client import Answer, WebhookClient
+from lepton_tasks.webhooks.lanes import Lanes, host_of
+from lepton_tasks.webhooks.recorder import Recorder
+from lepton_tasks.webhooks.schedule import retry_in
+from lepton_tasks.webhooks.signing import signed_headers
+
+logger = logging.getLogger(__name__)
+
+RetryIn = Callable[[int, Answer], float | None]
+"""Attempt number and its answer to the seconds until the next, None for none."""
+
+_LEAST_PAUSE: Final = 0.02
+_SECRETS_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SenderLimits:
+    """Bounds of one sender. Counts are deliveries, times seconds."""
+
+    sending: int = 256
+    """On the wire at once."""
+    per_host: int = 16
+    """On the wire at once to one host."""
+    held: int = 2048
+    """Claimed at once, those that wait for their host included."""
+    claim: int = 128
+    """Claimed by one statement."""
+    poll: float = 1.0
+    """Between two looks at the store, when no wake-up comes."""
+    patience: float = 5.0
+    """Wait for a turn, then the delivery goes back to the store."""
+    lease_slack: float = 10.0
+    """Lease beyond patience and the deadline of a request: time to record."""
+    grace: float = 3.0
+    """Time that a stop leaves to what is on the wire, and again to recording it."""
+
+
+def scheduled(attempt: int, answer: Answer) -> float | None:
+    """Seconds until the next attempt, by the ordinary schedule."""
+    return retry_in(
+        attempt,
+        answer.status,
+        answer.retry_after,
+        random=random.random(),  # noqa: S311
+        now=time.time(),
+    )
+
+
+class Sender:
+    """Sends all tenants' deliveries until it is stopped. Any number may share a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: WebhookClient,
+        deadline: float,
+        *,
+        limits: SenderLimits | None = None,
+        retry: RetryIn = scheduled,
+    ) -> None:
+        """``deadline`` is the seconds that ``client`` may spend on one request."""
+        self._store = store
+        self._client = client
+        self._limits = limits or SenderLimits()
+        self._lease = self._limits.patience + deadline + self._limits.lease_slack
+        self._retry = retry
+        self._lanes = Lanes(self._limits.per_host)
+        self._slots = asyncio.Semaphore(self._limits.sending)
+        self._threads = ThreadPoolExecutor(2, "deliveries")
+        self._recorder = Recorder(store.deliveries, self._threads, self._limits.patience)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._secrets: dict[str, str] = {}
+        self._secrets_until = 0.0
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let :meth:`run` end: nothing more is claimed, what is on the wire gets its grace."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until stopped. An absent database is waited for."""
+        recording = asyncio.create_task(self._recorder.run())
+        outage = Outage("webhook sender")
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    pause = await self._claim()
+                except OUTAGES as error:
+                    pause = outage.failed(error)
+                else:
+                    outage.over()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+        finally:
+            await self._close(recording)
+
+    async def _claim(self) -> float:
+        """Claim and start what is due; returns the seconds until it is worth asking again."""
+        room = min(self._limits.claim, self._limits.held - len(self._tasks))
+        if room <= 0:
+            return self._limits.poll
+        loop = asyncio.get_running_loop()
+        avoid = self._lanes.full()
+        claimed, due_in = await loop.run_in_executor(self._threads, self._take, room, avoid)
+        for delivery, secret in claimed:
+            self._lanes.enter(delivery.url)
+            task = asyncio.create_task(self._deliver(delivery, secret))
+            self._tasks.add(task)
+            self._waiting[delivery.id] = task
+            task.add_done_callback(self._tasks.discard)
+        return 0.0 if len(claimed) == room else min(self._limits.poll, max(_LEAST_PAUSE, due_in))
+
+    def _take(self, room: int, avoid: list[str]) -> tuple[list[tuple[Delivery, str]], float]:
+        """Claimed deliveries with their secrets, and the seconds until more are due."""
+        if time.monotonic() > self._secrets_until:
+            self._secrets = {}
+            self._secrets_until = time.monotonic() + _SECRETS_SECONDS
+        claimed = self._store.deliveries.claim_due(room, self._lease, avoid)
+        for tenant in {delivery.tenant for delivery in claimed} - self._secrets.keys():
+            self._secrets[tenant] = self._store.keys.webhook_secret(tenant)
+        due_in = self._store.deliveries.next_due_in(avoid) if len(claimed) < room else 0.0
+        signed = [(delivery, self._secrets[delivery.tenant]) for delivery in claimed]
+        return signed, self._limits.poll if due_in is None else due_in
+
+    async def _deliver(self, delivery: Delivery, secret: str) -> None:
+        try:
+            async with (
+                asyncio.timeout(self._limits.patience) as patience,
+                self._lanes.turn(delivery.url),
+                self._slots,
+            ):
+                patience.reschedule(None)
+                del self._waiting[delivery.id]
+                self._recorder.made(await self._send(delivery, secret))
+        except TimeoutError:
+            self._recorder.released(delivery)
+        except asyncio.CancelledError:
+            if delivery.id in self._waiting:
+                self._recorder.released(delivery)
+            raise
+        finally:
+            self._waiting.pop(delivery.id, None)
+            opened = self._lanes.leave(delivery.url)
+            if opened or len(self._tasks) == self._limits.held:
+                self._wake.set()
+
+    async def _send(self, delivery: Delivery, secret: str) -> Attempt:
+        headers = signed_headers(secret, delivery.id, delivery.body, datetime.now(UTC))
+        begun = time.monotonic()
+        answer = await self._client.post(delivery.url, headers, delivery.body)
+        attempt = Attempt(
+            delivery=delivery,
+            seconds=time.monotonic() - begun,
+            status=answer.status,
+            error=answer.error,
+            delivered=answer.error is None,
+            retry_in=None if answer.error is None else self._retry(delivery.attempt, answer),
+        )
+        if not attempt.delivered:
+            _log_failure(attempt)
+        return attempt
+
+    async def _close(self, recording: asyncio.Task[None]) -> None:
+        for task in list(self._waiting.values()):
+            task.cancel()
+        if self._tasks:
+            _, abandoned = await asyncio.wait(self._tasks, timeout=self._limits.grace)
+            for task in abandoned:
+                task.cancel()
+            if abandoned:
+                logger.warning("abandoned %d webhooks on the wire", len(abandoned))
+                await asyncio.wait(abandoned)
+        self._recorder.close()
+        _, unwritten = await asyncio.wait([recording], timeout=self._limits.grace)
+        for writer in unwritten:
+            writer.cancel()
+            logger.warning("stopped with webhook attempts that could not be recorded")
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _log_failure(attempt: Attempt) -> None:
+    delivery = attempt.delivery
+    follows = (
+        "no further attempt" if attempt.retry_in is None else f"again in {attempt.retry_in:.0f} s"
+    )
+    logger.info(
+        "webhook %s to %s, attempt %d: %s; %s",
+        delivery.id,
+        host_of(delivery.url),
+        delivery.attempt,
+        attempt.error,
+        follows,
+    )
