@@ -1,0 +1,1 @@
+"""The comments that the demo moderates, and the program that makes them."""
