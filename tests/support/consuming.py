@@ -40,7 +40,7 @@ def publish(connection: Connection, queue: str, *bodies: Any, **options: Any) ->
     """Publish on the default exchange."""
     producer = Producer(connection)
     for body in bodies:
-        producer.publish(body, exchange="", routing_key=queue, **options)
+        producer.publish(body, exchange="", routing_key=queue, serializer="json", **options)
 
 
 class Received:

@@ -1,0 +1,110 @@
+"""The way in: cuts of the input become shards in the store, each exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lepton_tasks.bulk.outcomes import CANCELLED
+from lepton_tasks.bulk.plan import Plan
+from lepton_tasks.bulk.reader import LineReader
+from lepton_tasks.bulk.shards import Cut, Slot, cut_lines
+from lepton_tasks.jobs import NewJob, Payload
+from lepton_tasks.producer import Producer
+from lepton_tasks.states import BatchState
+
+_PUT_SHARDS: Final = 16
+"""Shards a transaction: enough to share its cost, few enough not to hold up the workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A cut without its texts. ``ordinal`` is None where no shard has to be waited for.
+
+    ``position`` is how many bytes of the input were read when it was cut.
+    """
+
+    number: int
+    ordinal: int | None
+    slots: tuple[Slot, ...]
+    position: int
+
+
+class Feeder:
+    """Reads, cuts and submits. ``exhausted`` tells that the input has come to its end.
+
+    ``broken`` tells that its end could not be read.
+    """
+
+    def __init__(
+        self, plan: Plan, producer: Producer, reader: LineReader, batch_id: str, first_cut: int
+    ) -> None:
+        """Go on at the cut ``first_cut``; shards that the store has are not submitted again."""
+        self._plan = plan
+        self._producer = producer
+        self._reader = reader
+        self._batch_id = batch_id
+        self._first_cut = first_cut
+        self._tenant = producer.settings.default_tenant
+        self._cuts = cut_lines(reader, plan.shard_size)
+        self._submitted = producer.store.batches.next_ordinal(self._tenant, batch_id)
+        self.exhausted = False
+        self.broken = False
+
+    def feed(self, room: int, stop: threading.Event) -> list[InFlight]:
+        """Submit about ``room`` lines, fewer at the end of the input or once ``stop`` is set."""
+        flying: list[InFlight] = []
+        cuts: list[tuple[Cut, int]] = []
+        while room > 0 and not stop.is_set():
+            cut = next(self._cuts, None)
+            if cut is None:
+                self.exhausted = True
+                break
+            self.broken |= cut.broken
+            if cut.number < self._first_cut:
+                continue
+            room -= len(cut.slots)
+            cuts.append((cut, self._reader.position))
+            if len(cuts) == _PUT_SHARDS:
+                flying += self._submit(cuts)
+                cuts = []
+        return flying + self._submit(cuts)
+
+    def _submit(self, cuts: Sequence[tuple[Cut, int]]) -> list[InFlight]:
+        new = {cut.number for cut, _ in cuts if self._is_new(cut)}
+        if new and self._batch_is_cancelled():
+            return [
+                _given_up(cut, at) if cut.number in new else _flying(cut, at) for cut, at in cuts
+            ]
+        self._producer.put([self._job(cut) for cut, _ in cuts if cut.number in new])
+        return [_flying(cut, at) for cut, at in cuts]
+
+    def _is_new(self, cut: Cut) -> bool:
+        return cut.ordinal is not None and cut.ordinal >= self._submitted
+
+    def _batch_is_cancelled(self) -> bool:
+        batch = self._producer.store.batches.get(self._tenant, self._batch_id)
+        return batch.state is BatchState.CANCELLED
+
+    def _job(self, cut: Cut) -> NewJob:
+        plan = self._plan
+        return NewJob(
+            tenant=self._tenant,
+            task=plan.task.name,
+            payload=Payload(cut.texts, single=False, options=plan.options),
+            cost=sum(plan.task.cost(text) for text in cut.texts),
+            priority=plan.priority,
+            batch_id=self._batch_id,
+            ordinal=cut.ordinal,
+        )
+
+
+def _flying(cut: Cut, position: int) -> InFlight:
+    return InFlight(cut.number, cut.ordinal, cut.slots, position)
+
+
+def _given_up(cut: Cut, position: int) -> InFlight:
+    slots = tuple(slot._replace(problem=slot.problem or CANCELLED) for slot in cut.slots)
+    return InFlight(cut.number, None, slots, position)

@@ -1,0 +1,138 @@
+"""Physical lines of a file, plain or gzip, in memory that does not grow with the file.
+
+A line over :data:`MAX_LINE_BYTES` is read past without being held. What could be
+read for ever and yield nothing (a line without end, blank lines without end, as a
+decompression bomb has them) ends the reading: see :data:`MAX_SKIPPED_BYTES` and
+:data:`MAX_BLANK_LINES`. A bomb made of true lines is an ordinary large file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self, cast
+
+from lepton_tasks.bulk.errors import RunStopped
+from lepton_tasks.errors import InvalidInput
+
+MAX_LINE_BYTES: Final = 1 << 20
+"""Longest line that is taken in, its end included."""
+MAX_SKIPPED_BYTES: Final = 64 << 20
+"""Length at which a line counts as endless."""
+MAX_BLANK_LINES: Final = 1_000_000
+"""Blank lines in a row at which the rest counts as empty."""
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_CHUNK: Final = 1 << 16
+
+
+class Unreadable(Exception):
+    """The rest of the file cannot be read as lines; ``code`` and the message say why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InputFile:
+    """An open input file; iterate :meth:`lines` once, from its beginning."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``; its content tells whether it is gzip.
+
+        Raises:
+            InvalidInput: it cannot be opened, is no regular file, or is called
+                ``.gz`` and holds something else.
+        """
+        try:
+            facts = path.stat()
+            if not stat.S_ISREG(facts.st_mode):
+                raise InvalidInput(f"{path} is not a regular file; save the lines to one", "FILE")
+            self._file = path.open("rb")
+        except OSError as error:
+            raise InvalidInput(f"cannot read {path}: {error.strerror}", "FILE") from error
+        self.path = path
+        self.size = facts.st_size
+        """Bytes on disk, compressed where the file is."""
+        head = self._file.peek(2)[:2]
+        self._stream: BinaryIO = self._file
+        if head == _GZIP_MAGIC:
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._file, mode="rb"))
+        elif path.suffix == ".gz":
+            self._file.close()
+            raise InvalidInput(f"{path} is called .gz but is not gzip; rename it", "FILE")
+
+    @property
+    def position(self) -> int:
+        """Bytes on disk that have been read, out of :attr:`size`."""
+        return self._file.tell()
+
+    def lines(self) -> Iterator[bytes | None]:
+        """Yield every line with its end, blank ones too, and None for one over the cap.
+
+        Raises:
+            Unreadable: the rest is endless, or the gzip stream is damaged.
+            RunStopped: the disk failed.
+        """
+        readline = self._stream.readline
+        blank = 0
+        try:
+            while raw := readline(MAX_LINE_BYTES + 1):
+                if len(raw) > MAX_LINE_BYTES:
+                    blank = 0
+                    self._skip(raw)
+                    yield None
+                    continue
+                if raw.isspace():
+                    blank += 1
+                    if blank > MAX_BLANK_LINES:
+                        raise Unreadable(
+                            "endless_blank",
+                            f"over {MAX_BLANK_LINES:,} blank lines in a row; "
+                            "the rest of the file was not read",
+                        )
+                else:
+                    blank = 0
+                yield raw
+        except EOFError as error:
+            raise Unreadable(
+                "broken_gzip", "the gzip stream ends too early; copy the file again"
+            ) from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise Unreadable(
+                "broken_gzip", f"the gzip stream is damaged ({error}); copy the file again"
+            ) from error
+        except OSError as error:
+            raise RunStopped(f"cannot read {self.path} to its end: {error.strerror}") from error
+
+    def _skip(self, part: bytes) -> None:
+        length = len(part)
+        while part and not part.endswith(b"\n"):
+            if length > MAX_SKIPPED_BYTES:
+                raise Unreadable(
+                    "endless_line",
+                    f"over {MAX_SKIPPED_BYTES >> 20} MiB without an end of line; "
+                    "the rest of the file was not read",
+                )
+            part = self._stream.readline(_CHUNK)
+            length += len(part)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,260 @@
+"""``lepton batch``: whole files through a task."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+from lepton_tasks.broker.connection import check_redis, connect
+from lepton_tasks.bulk.plan import Plan, make_plan, readable
+from lepton_tasks.bulk.progress import BarDisplay, PlainDisplay
+from lepton_tasks.bulk.run import BatchRun
+from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
+from lepton_tasks.bulk.summary import Ending, Summary
+from lepton_tasks.bulk.workspace import Mode, check_files, open_workspace
+from lepton_tasks.embedded.discover import running_settings
+from lepton_tasks.embedded.system import embedded_system
+from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
+from lepton_tasks.launcher.signals import interrupt_on_signals
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.producer import Producer
+from lepton_tasks.requests import Admission
+from lepton_tasks.settings import Settings, load_settings
+from lepton_tasks.store.store import Store, open_store
+
+app = typer.Typer(help="Run whole files through a task, and look after them.", no_args_is_help=True)
+
+_FAILED = 1
+_INTERRUPTED = 130
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="Input: .jsonl or .csv, also with .gz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results, as JSON Lines.")],
+    task: Annotated[str, typer.Option(help="What to do with each text, such as moderation.")],
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="Lines without a result; by default OUTPUT with .errors.jsonl."),
+    ] = None,
+    priority: Annotated[str, typer.Option(help="high, normal or bulk.")] = "bulk",
+    options: Annotated[str | None, typer.Option(help="The task's options, a JSON object.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="CSV: the column with the text.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="CSV: the column with your id.")] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="URL that is told, signed, when the files are complete.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start over; existing outputs are replaced.")
+    ] = False,
+    shard_size: Annotated[
+        int, typer.Option(help="Lines that travel as one job.")
+    ] = DEFAULT_SHARD_SIZE,
+    start: Annotated[
+        bool,
+        typer.Option(help="Start the system for this run where none is running or configured."),
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Run every line of FILE through a task, and write the results in order.
+
+    A line of JSON Lines is a string, or an object with "text" and maybe "id":
+
+        "今天的服务真不错"
+
+        {"id": "c-17", "text": "Thanks, that was quick."}
+
+    OUTPUT gets {"id", "line", "output"} for each. A line that cannot be read
+    or that fails goes to the error file as {"line", "id", "error"}, and the
+    rest goes on: each line of FILE that is not blank ends in exactly one of
+    the two. Lines are numbered from 1; blank ones and a CSV header count.
+
+    Ctrl-C keeps what is done; the same command with --resume goes on from
+    there, also after a crash. Memory does not grow with the file.
+
+    Exit codes: 0 when all lines are accounted for; 1 when the run failed, was
+    cancelled, or FILE ends in a broken part; 2 for wrong input or usage; 130
+    when interrupted.
+
+    For example:
+
+        lepton batch run comments.jsonl --task moderation -o results.jsonl
+
+        lepton batch run a.csv --text-column 内容 --task moderation -o a.jsonl
+
+        lepton batch run big.jsonl.gz --task moderation -o big.jsonl --resume
+    """
+    settings = load_settings()
+    if resume and overwrite:
+        raise InvalidInput("--resume and --overwrite exclude each other", "--resume")
+    mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.NEW
+    plan = make_plan(
+        Admission(find_tasks(), settings.max_items_per_job),
+        settings.max_items_per_job,
+        source=file,
+        task=task,
+        out=output,
+        errors=errors,
+        options=options,
+        priority=priority,
+        text_column=text_column,
+        id_column=id_column,
+        webhook=webhook,
+        shard_size=shard_size,
+    )
+    check_files(plan, mode)
+    with _system(settings, start) as (running, watch):
+        try:
+            summary = _run(plan, mode, running, watch)
+        except LeptonError:
+            if plan.journal.exists():
+                _say(f"what is done is kept; go on with:\n  {_resume_command(plan)}")
+            raise
+    _report(summary, plan, as_json)
+
+
+@app.command()
+def show(
+    batch_id: Annotated[str, typer.Argument(help="Id that `lepton batch run` printed.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far a batch has come, as the store knows it."""
+    with _store() as (store, tenant):
+        batch = store.batches.get(tenant, batch_id)
+    if as_json:
+        shown = {name: value for name, value in asdict(batch).items() if name != "tenant"}
+        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        return
+    total = f"{batch.total_items:,}" if batch.sealed else "not all in yet"
+    typer.echo(
+        f"{batch.id}  {batch.task}  {batch.state}\n"
+        f"lines   {total}\ndone    {batch.done_items:,}\nfailed  {batch.failed_items:,}"
+    )
+
+
+@app.command()
+def cancel(
+    batch_id: Annotated[str, typer.Argument(help="Id that `lepton batch run` printed.")],
+) -> None:
+    """Cancel a batch: what is queued is not run any more, finished lines are kept.
+
+    A `lepton batch run` of this batch goes to its end: the lines that were not done
+    go to its error file as "cancelled".
+    """
+    with _store() as (store, tenant):
+        store.batches.get(tenant, batch_id)
+        store.batches.cancel(tenant, batch_id)
+        state = store.batches.get(tenant, batch_id).state
+    typer.echo(f"{batch_id} is {state}")
+
+
+def _run(plan: Plan, mode: Mode, settings: Settings, watch: Callable[[], object]) -> Summary:
+    check_redis(connect(settings.redis_url, 5.0))
+    console = Console(stderr=True)
+    with Producer(settings) as producer:
+        workspace = open_workspace(plan, mode)
+        with workspace.outputs, _stop_on_signals() as stop:
+            _say(f"batch {workspace.journal.batch_id}: {readable(plan.source)}")
+            display = BarDisplay(console) if console.is_terminal else PlainDisplay(_say)
+            with display:
+                return BatchRun(workspace, producer, display, stop, watch).run()
+
+
+@contextmanager
+def _system(settings: Settings, start: bool) -> Iterator[tuple[Settings, Callable[[], object]]]:
+    """Settings of a running system and a check that it still runs; starts one if need be."""
+    try:
+        running = running_settings(settings)
+    except ConfigError:
+        if not start:
+            raise
+    else:
+        yield running, lambda: None
+        return
+    _say("nothing is running: starting the system for this run (`lepton up` keeps one)")
+    with interrupt_on_signals(), embedded_system(settings, _say) as system:
+        yield system.settings, system.check
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that the first signal sets; the second one ends the process at once."""
+    stop = threading.Event()
+
+    def request(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    before = {number: signal.signal(number, request) for number in _STOP_SIGNALS}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _report(summary: Summary, plan: Plan, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps(summary.dump(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console().print(summary.table())
+        typer.echo(
+            f"batch    {summary.batch_id}\nresults  {summary.out}\nerrors   {summary.errors}"
+        )
+    if summary.ending is Ending.INTERRUPTED:
+        _say(f"interrupted; what is done is kept. Go on with:\n  {_resume_command(plan)}")
+        raise typer.Exit(_INTERRUPTED)
+    if summary.ending is Ending.CANCELLED:
+        _say("the batch was cancelled; lines that were not done are in the error file")
+        raise typer.Exit(_FAILED)
+    if summary.ending is Ending.INCOMPLETE:
+        _say(f"{readable(plan.source)} has a broken end; see the last line of {summary.errors}")
+        raise typer.Exit(_FAILED)
+
+
+def _resume_command(plan: Plan) -> str:
+    parts = ["lepton", "batch", "run", str(plan.source), "--task", plan.task.name]
+    parts += ["-o", str(plan.out), "--errors", str(plan.errors), "--priority", str(plan.priority)]
+    parts += ["--shard-size", str(plan.shard_size)]
+    if plan.options:
+        parts += ["--options", orjson.dumps(dict(plan.options)).decode()]
+    for option, value in (
+        ("--text-column", plan.text_column),
+        ("--id-column", plan.id_column),
+        ("--webhook", plan.webhook),
+    ):
+        if value is not None:
+            parts += [option, value]
+    return shlex.join([*parts, "--resume"])
+
+
+@contextmanager
+def _store() -> Iterator[tuple[Store, str]]:
+    settings = load_settings()
+    store = open_store(settings)
+    try:
+        yield store, settings.default_tenant
+    finally:
+        store.close()
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
