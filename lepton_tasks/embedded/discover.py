@@ -21,4 +21,6 @@ def running_settings(settings: Settings) -> Settings:
             f"no Redis: nothing runs on {settings.home}. "
             "Start the whole system with `lepton up`, or set LEPTON_REDIS_URL."
         )
-    return settings.model_copy(update={"redis_url": running.redis_url})
+    return settings.model_copy(
+        update={"redis_url": running.redis_url, "database_url": running.database_url}
+    )
