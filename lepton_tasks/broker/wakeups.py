@@ -6,6 +6,7 @@ A wake-up is a hint. It may be lost, so a waiter also asks the store now and the
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -40,19 +41,24 @@ class Waiter:
         """Return ids that were announced since the last call, or nothing after ``seconds``."""
         with self._lock:
             try:
-                if self._pubsub is None:
-                    self._pubsub = self._client.pubsub(  # type: ignore[no-untyped-call]
-                        ignore_subscribe_messages=True
-                    )
-                    self._pubsub.subscribe(CHANNEL)
-                message = self._pubsub.get_message(timeout=seconds)
+                return self._listen(seconds)
             except redis.RedisError:
                 self._pubsub = None
-                threading.Event().wait(min(seconds, _LISTEN_SECONDS))
-                return frozenset()
-        if message is None or message["type"] != "message":
-            return frozenset()
-        return frozenset(message["data"].decode().split("\n"))
+        time.sleep(min(seconds, _LISTEN_SECONDS))
+        return frozenset()
+
+    def _listen(self, seconds: float) -> frozenset[str]:
+        if self._pubsub is None:
+            self._pubsub = self._client.pubsub(  # type: ignore[no-untyped-call]
+                ignore_subscribe_messages=True
+            )
+            self._pubsub.subscribe(CHANNEL)
+        ended: set[str] = set()
+        message = self._pubsub.get_message(timeout=seconds)
+        while message is not None:
+            ended.update(message["data"].decode().split("\n"))
+            message = self._pubsub.get_message(timeout=0.0)
+        return frozenset(ended)
 
     def close(self) -> None:
         """Give the subscription back."""
