@@ -14,6 +14,7 @@ from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import message_name
 from lepton_tasks.settings import Settings, load_settings
+from lepton_tasks.transport.redis import bulk_url
 from workers.bootsteps import IntakeStep, ModelStep
 
 
@@ -41,6 +42,7 @@ def make_worker_app(settings: Settings) -> Celery:
             type(f"{name.title()}Message", (NlpTask,), {"name": message_name(name)})()
         )
     app.conf.update(
+        broker_read_url=bulk_url(settings.redis_url),  # producers and events stay on stock kombu
         worker_consumer="workers.consumer:TextFreeConsumer",
         worker_prefetch_multiplier=128,
         worker_pool="solo",

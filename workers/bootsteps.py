@@ -1,9 +1,8 @@
-"""Our two steps in Celery's start-up: a warm model before the consumer, a gate on its fetching."""
+"""Our two steps in Celery's start-up: a warm model before the consumer, its fetching bounded."""
 
 from __future__ import annotations
 
 import logging
-from types import MethodType
 from typing import Any
 
 from celery import bootsteps
@@ -60,15 +59,15 @@ class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         """Run whenever Celery has connected to the broker; the first time starts the work."""
         runtime: Runtime = consumer.controller.lepton_runtime
         runtime.attach(consumer)
-        qos = consumer.task_consumer.channel.qos
-        stock = qos.can_consume
-
-        def can_consume(_: Any) -> bool:
-            return runtime.has_room() and bool(stock())
-
-        qos.can_consume = MethodType(can_consume, qos)
+        channel = consumer.task_consumer.channel
+        channel.fetch_room = runtime.room
+        # After a reconnect the intake still holds what the old channel fetched, and
+        # acknowledges it; restoring it as well would only make duplicates.
+        channel.do_restore = False
 
     def stop(self, consumer: Any) -> None:
         """Drain while events can still be sent; a mere reconnect drains nothing."""
         if state.should_stop is not None or state.should_terminate is not None:
             consumer.controller.lepton_runtime.drain()
+            if consumer.task_consumer is not None:
+                consumer.task_consumer.channel.do_restore = True  # what was never claimed

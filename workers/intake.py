@@ -75,13 +75,17 @@ class Intake:
         """Begin to claim."""
         self._thread.start()
 
-    def has_room(self) -> bool:
-        """Whether another message may be fetched; asked on the event loop before each."""
-        return (
-            not self._closed
-            and len(self._received) < MAX_UNCLAIMED
-            and len(self._queue) < self._window_items
-        )
+    def room(self) -> int:
+        """Messages that may be fetched now; asked on the event loop before each fetch.
+
+        A message holds one item or many, which only its claim tells, so each counts as
+        one item against the window.
+        """
+        if self._closed:
+            return 0
+        waiting = len(self._received)
+        items = self._window_items - len(self._queue) - waiting
+        return max(0, min(MAX_UNCLAIMED - waiting, items))
 
     def put(self, received: Received) -> None:
         """Take a message; called on the event loop, returns at once."""

@@ -84,9 +84,9 @@ class Runtime:
         self._intake.start()
         logger.info("serving %s as %s", ", ".join(self.served), self.worker_id)
 
-    def has_room(self) -> bool:
-        """Whether another message may be fetched now."""
-        return self._intake.has_room()
+    def room(self) -> int:
+        """Messages that may be fetched now."""
+        return self._intake.room()
 
     def put(self, received: Received) -> None:
         """Take a fetched message."""

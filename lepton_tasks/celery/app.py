@@ -40,6 +40,7 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
             "unacked_restore_throttle": 1,
             "queue_order_strategy": "priority",
             "socket_keepalive": True,
+            "socket_timeout": 5,
         },
         enable_utc=True,
         event_serializer="json",

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from lepton_tasks import __version__
-from lepton_tasks.cli import batch, db, keys, services
+from lepton_tasks.cli import batch, db, keys, quarantine, services
 from lepton_tasks.cli.io import io
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
 from lepton_tasks.logs import set_up_logging
@@ -34,6 +34,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(batch.app, name="batch")
     cli.add_typer(keys.app, name="keys")
     cli.add_typer(db.app, name="db")
+    cli.add_typer(quarantine.app, name="quarantine")
     return cli
 
 

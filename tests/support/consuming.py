@@ -88,6 +88,10 @@ class Received:
             assert time.monotonic() < end, f"only {len(self.bodies)} messages came"
             self.once()
 
+    def until_count(self, count: int) -> None:
+        """Drain until ``count`` messages have come."""
+        self.until(lambda: len(self.bodies) >= count)
+
     def once(self, timeout: float = 0.1) -> None:
         """Drain one fetch, or nothing."""
         try:

@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
+from lepton_tasks.broker.connection import connect
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.celery.backend import JobFailed
 from lepton_tasks.embedded.redis import EmbeddedRedis
@@ -115,7 +116,7 @@ def test_a_plain_message_that_cannot_be_a_job_fails_with_the_reason(
         bench.result(sent.id).get(timeout=WAIT)
 
 
-def test_a_pickle_is_dropped_and_the_worker_lives(bench: Bench, tmp_path: Path) -> None:
+def test_a_pickle_is_quarantined_and_the_worker_lives(bench: Bench, tmp_path: Path) -> None:
     marker = tmp_path / "executed"
 
     class Payload:
@@ -128,6 +129,9 @@ def test_a_pickle_is_dropped_and_the_worker_lives(bench: Bench, tmp_path: Path) 
     submitted = bench.producer.submit("moderation", "still alive?")
     assert bench.producer.wait(submitted.id, WAIT).state is JobState.SUCCEEDED
     assert not marker.exists()
+    client = connect(bench.settings.redis_url, 5.0)
+    assert client.llen("lepton:quarantine") == 1
+    client.delete("lepton:quarantine")
     assert bench.worker.process.poll() is None
 
 
