@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from lepton_tasks.queues import Priority, queue_name
+
+WORKER_ENVIRONMENT: Final = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+}
+"""glibc settings that keep a worker's memory flat; the shapes of micro-batches differ, and
+without these the heap fragments for hours (docs/adr/0004-flat-worker-memory.md)."""
 
 
 def worker_command(tasks: Sequence[str], node: str, log_level: str = "INFO") -> list[str]:

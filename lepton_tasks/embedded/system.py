@@ -12,6 +12,7 @@ import httpx
 
 from lepton_tasks.broker.connection import check_redis, connect
 from lepton_tasks.embedded.commands import (
+    WORKER_ENVIRONMENT,
     api_command,
     flower_command,
     lepton_command,
@@ -112,7 +113,7 @@ def _children(settings: Settings, store: Store, ports: Ports, login: str) -> lis
         ChildSpec(
             "worker",
             worker_command(list(find_tasks()), node, settings.log_level),
-            environment,
+            {**WORKER_ENVIRONMENT, **environment},
             ready=lambda: any(worker.hostname == node for worker in store.leases.alive()),
             ready_timeout=_WORKER_READY_SECONDS,
             policy=RestartPolicy(limit=_WORKER_CRASHES),
