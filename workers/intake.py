@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_UNCLAIMED = 128
 """Messages that may wait for their claim; fetching stops beyond it."""
 _RETRY_SECONDS = 1.0
+_ITEMS_AT_FIRST = 32.0
+"""Items that a job is taken to hold before any was claimed: a bulk shard's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Intake:
         self._reporter = reporter
         self._window_items = window_items
         self._received: list[Received] = []
+        self._items_per_job = _ITEMS_AT_FIRST
         self._arrived = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -78,14 +81,14 @@ class Intake:
     def room(self) -> int:
         """Messages that may be fetched now; asked on the event loop before each fetch.
 
-        A message holds one item or many, which only its claim tells, so each counts as
-        one item against the window.
+        How many items a message holds is known once it is claimed, so until then each
+        counts as many as jobs held of late.
         """
         if self._closed:
             return 0
         waiting = len(self._received)
-        items = self._window_items - len(self._queue) - waiting
-        return max(0, min(MAX_UNCLAIMED - waiting, items))
+        items = self._window_items - len(self._queue) - waiting * self._items_per_job
+        return max(0, min(MAX_UNCLAIMED - waiting, int(items / self._items_per_job)))
 
     def put(self, received: Received) -> None:
         """Take a message; called on the event loop, returns at once."""
@@ -129,6 +132,7 @@ class Intake:
             [received.request for received in fetch if received.job_id not in owned],
         )
         for claim in claims:
+            self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
             self._prepare(claim, requests[claim.id])
 
     def _prepare(self, claim: ClaimedJob, request: Any) -> None:

@@ -62,7 +62,7 @@ class Reporter:
                 request.time_start = moment
                 request.worker_pid = os.getpid()
                 state.task_accepted(request)
-                request.send_event("task-started")
+                request.send_event("task-started", name=request.name)
 
         self._on_loop(work)
 
@@ -73,9 +73,13 @@ class Reporter:
             for job in jobs:
                 state.task_ready(job.request, successful=job.error is None)
                 if job.error is None:
-                    job.request.send_event("task-succeeded", result="", runtime=job.runtime)
+                    job.request.send_event(
+                        "task-succeeded", name=job.request.name, result="", runtime=job.runtime
+                    )
                 else:
-                    job.request.send_event("task-failed", exception=job.error, traceback="")
+                    job.request.send_event(
+                        "task-failed", name=job.request.name, exception=job.error, traceback=""
+                    )
 
         self._on_loop(work)
 

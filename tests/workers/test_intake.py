@@ -1,0 +1,82 @@
+"""How much is fetched: never more than the window, whatever a message turns out to hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lepton_tasks.jobs import NewJob, Payload
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.registry import get_task
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import Store, open_store
+from workers.engines.base import Encoded
+from workers.intake import MAX_UNCLAIMED, Intake, Received, Served
+from workers.work import WorkQueue
+
+WINDOW = 256
+
+
+class Tokeniser:
+    """An engine's tokenising half, which is all the intake uses."""
+
+    name = "m"
+    revision = "r"
+
+    def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
+        return [Encoded(len(one.text), None) for one in inputs]
+
+
+class Ignored:
+    """Takes every call; what it is told is not looked at here."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+class Bench:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.queue = WorkQueue()
+        engine: Any = Tokeniser()
+        ignored: Any = Ignored()
+        served = {"moderation": Served(get_task("moderation"), engine)}
+        self.intake = Intake("w1", served, store, self.queue, ignored, ignored, WINDOW)
+
+    def fetch(self, items_per_job: int) -> int:
+        """Fetch as much as there is room for, as the transport does, and claim it."""
+        room = self.intake.room()
+        texts = tuple(f"text {n}" for n in range(items_per_job))
+        jobs = [NewJob("t", "moderation", Payload(texts, False), 1) for _ in range(room)]
+        if jobs:
+            self.store.jobs.insert(jobs)
+            self.intake._claim([Received(None, job.id) for job in jobs])
+        return room
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(open_store(Settings(home=tmp_path)))
+
+
+@pytest.mark.parametrize("items_per_job", [1, 4, 32])
+def test_fetching_stops_at_the_window(bench: Bench, items_per_job: int) -> None:
+    while bench.fetch(items_per_job):
+        pass
+    assert WINDOW - 64 <= len(bench.queue) <= WINDOW + items_per_job
+
+
+def test_unclaimed_messages_count_too(bench: Bench) -> None:
+    before = bench.intake.room()
+    for number in range(before):
+        bench.intake.put(Received(None, f"job_{number}"))
+    assert 0 < before <= MAX_UNCLAIMED
+    assert bench.intake.room() == 0
+
+
+def test_a_closed_intake_fetches_nothing(bench: Bench) -> None:
+    bench.intake.start()
+    bench.intake.close()
+    assert bench.intake.room() == 0
