@@ -144,7 +144,7 @@ def _receiver(secret: str) -> Iterator[tuple[str, queue.Queue[dict[str, Any] | s
                 self.send_response(400)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: Any) -> None:
             """Stay quiet; the demo prints what matters."""
 
     server = HTTPServer((LOOPBACK, 0), Handler)
