@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, signals
 from kombu import Connection, Exchange, Queue
 from kombu.pools import reset
 from redis.backoff import NoBackoff
@@ -132,6 +133,19 @@ def test_a_consumer_without_acknowledgements_leaves_nothing(
         assert client.keys("lepton*") == []
 
 
+@pytest.fixture
+def logging_left_alone() -> Iterator[None]:
+    """A worker inside this process must not set up logging for all later tests."""
+
+    def leave(**_: Any) -> None:
+        """Take the place of Celery's own set-up."""
+
+    signals.setup_logging.connect(leave)
+    yield
+    signals.setup_logging.disconnect(leave)
+
+
+@pytest.mark.usefixtures("logging_left_alone")
 @pytest.mark.parametrize("worker_side", ["ours", "stock"])
 def test_remote_control_between_a_worker_and_its_controller(
     redis_url: str, worker_side: str
