@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Torch threads of the worker; 0 leaves torch's own choice."""
     drain_seconds: float = Field(default=25.0, gt=0)
     """Grace between SIGTERM and the end of a worker."""
+    hung_seconds: float = Field(default=120.0, gt=0)
+    """How long one micro-batch may run before its worker is killed; loading is not counted."""
     max_items_per_job: int = Field(default=256, ge=1, le=10_000)
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
     webhook_timeout: float = Field(default=20.0, gt=0, le=60)
     """Seconds one delivery may take in all."""
     supervised: bool = False
-    """Set by ``lepton up``: node names are unique, so a new process proves its predecessor dead."""
+    """Set by who starts workers: node names are unique, a new process proves the old one dead."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("database_url")

@@ -7,19 +7,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
+from lepton_tasks.supervisor.progress import DEVICE_FAULT_EXIT
 from workers.budget import TokenBudget
 from workers.device_faults import DeviceFault, is_device_fault, is_out_of_memory
 from workers.finisher import Finisher
+from workers.progress import open_progress
 from workers.reporter import Reporter
 from workers.text_free import describe
 from workers.work import HeldJob, Item, WorkQueue
 
 logger = logging.getLogger(__name__)
 
-DEVICE_FAULT_EXIT: Final = 70
-"""Exit code (EX_SOFTWARE) after a fault of the device's context."""
 _IDLE_SECONDS = 1.0
 _LEASE_POLL_SECONDS = 0.1
 
@@ -43,6 +42,7 @@ class Runner:
         self._reporter = reporter
         self._budget = budget
         self._may_start = may_start
+        self._progress = open_progress()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -83,7 +83,8 @@ class Runner:
 
     def _compute(self, leaders: Sequence[Item]) -> list[Scores | Exception]:
         began = time.monotonic()
-        outcomes = bisecting(leaders, _forward, self._budget.out_of_memory)
+        with self._progress.busy():
+            outcomes = bisecting(leaders, _forward, self._budget.out_of_memory)
         padded = max(item.encoded.length for item in leaders) * len(leaders)
         self._budget.observe(padded, time.monotonic() - began)
         return outcomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import secrets
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from lepton_tasks.embedded.commands import api_command, worker_command
+from lepton_tasks.embedded.commands import api_command
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.embedded.system import Ports, System, embedded_system
 from lepton_tasks.errors import ConfigError
@@ -19,6 +20,9 @@ from lepton_tasks.launcher.signals import interrupt_on_signals
 from lepton_tasks.nlp.registry import find_tasks, get_task
 from lepton_tasks.settings import Settings, load_settings
 from lepton_tasks.store.store import open_store
+from lepton_tasks.supervisor.slots import device_slots
+from lepton_tasks.supervisor.supervisor import WorkerPlan, supervise
+from lepton_tasks.supervisor.watch import MEGABYTE
 
 _CHECK_SECONDS = 0.5
 
@@ -76,22 +80,40 @@ def _serve(system: System) -> None:
 
 def worker(
     tasks: str = typer.Option("", help="Tasks to serve, comma-separated; all when left out."),
-    name: str = typer.Option("", help="Celery node name, unique; made up when left out."),
+    devices: str = typer.Option(
+        "", help="Devices, such as cuda:0,cuda:1; LEPTON_DEVICE when left out."
+    ),
+    per_device: int = typer.Option(1, min=1, help="Worker processes on each device."),
+    max_memory_mb: int = typer.Option(
+        0, min=0, help="Drain and restart a process that uses more memory; 0 for no limit."
+    ),
+    name: str = typer.Option(
+        "",
+        help="Celery node name without the number each process gets; unique; made up if left out.",
+    ),
 ) -> None:
-    """Run one model worker against the configured Redis and database.
+    """Run model workers against the configured Redis and database.
 
-    Loads and warms the models of its tasks, then consumes their queues
-    <task>.high, <task>.normal and <task>.bulk. SIGTERM drains it. The same as
-    `celery -A workers.app worker --pool solo -Q QUEUES`.
+    Each process loads and warms the models of its tasks, then consumes their queues
+    <task>.high, <task>.normal and <task>.bulk. One that crashes, hangs in a
+    micro-batch for LEPTON_HUNG_SECONDS or outgrows its memory is started again; its
+    jobs go on. SIGTERM drains them all, SIGHUP restarts them one by one.
 
-    Example: lepton worker --tasks moderation
+    Example: lepton worker --tasks moderation --devices cuda:0,cuda:1
     """
     settings = running_settings(load_settings())
+    logging.getLogger().setLevel(settings.log_level)
     _require("workers", "worker")
     chosen = [get_task(part.strip()).name for part in tasks.split(",") if part.strip()]
-    node = name or f"worker-{secrets.token_hex(3)}@%h"
-    command = worker_command(chosen or list(find_tasks()), node, settings.log_level)
-    _become(command, settings)
+    plan = WorkerPlan(
+        chosen or list(find_tasks()),
+        device_slots(
+            devices or settings.device, per_device, os.environ.get("CUDA_VISIBLE_DEVICES")
+        ),
+        name or f"worker-{secrets.token_hex(3)}",
+        max_memory_mb * MEGABYTE,
+    )
+    supervise(settings, plan, lambda count: typer.echo(f"ready: {count} worker{'s' * (count > 1)}"))
 
 
 def api(

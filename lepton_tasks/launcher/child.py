@@ -15,6 +15,18 @@ from lepton_tasks.launcher.logs import open_log, tail
 from lepton_tasks.launcher.tether import tethered
 
 
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Why a running child must be replaced; ``kill`` when it cannot be asked to end."""
+
+    reason: str
+    kill: bool = False
+
+
+Look = Callable[[], Ailment | None]
+"""Looks at one process; answers at once."""
+
+
 @dataclass(frozen=True)
 class ChildSpec:
     """What to run, and how to tell that it runs.
@@ -25,7 +37,12 @@ class ChildSpec:
     A child that is not ready ``ready_timeout`` seconds after its start has
     failed. With ``restart`` a child that was ready once is started again when
     it exits, whatever its exit code, as ``policy`` allows; without it, its exit
-    ends the system.
+    ends the system. ``at_once`` names exit codes after which no delay is made,
+    and what each of them means.
+
+    ``watch`` makes, from the pid of a new process, what is asked again and again
+    while that process is ready; an ailment ends it and counts as a crash.
+    ``gone`` is called after each end of a process. Neither may raise.
     """
 
     name: str
@@ -35,31 +52,39 @@ class ChildSpec:
     ready_timeout: float = 60.0
     restart: bool = True
     policy: RestartPolicy = field(default_factory=RestartPolicy)
+    at_once: Mapping[int, str] = field(default_factory=dict)
+    watch: Callable[[int], Look] | None = None
+    gone: Callable[[], None] = lambda: None
 
 
 class Child:
-    """A running process in a session of its own, writing to a log file.
+    """A running process in a session of its own, writing to a log or to our own output.
 
     It is its group's leader, so a Ctrl-C in the terminal does not reach it; it
     dies when the thread that made it ends (:mod:`lepton_tasks.launcher.tether`).
     """
 
-    def __init__(self, spec: ChildSpec, log: Path) -> None:
-        """Start the process. Raises OSError when the log cannot be opened."""
-        descriptor = open_log(log)
-        try:
-            self._log = log
-            self._log_start = os.fstat(descriptor).st_size
+    def __init__(self, spec: ChildSpec, log: Path | None) -> None:
+        """Start the process; without a ``log`` it writes where this process does.
+
+        Raises OSError when the log cannot be opened.
+        """
+        self._log = log
+        self._log_start = 0
+        with contextlib.ExitStack() as stack:
+            descriptor = None
+            if log is not None:
+                descriptor = open_log(log)
+                stack.callback(os.close, descriptor)
+                self._log_start = os.fstat(descriptor).st_size
             self._process = subprocess.Popen(
                 tethered(spec.argv),
                 env={**os.environ, **spec.env},
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
-                stderr=subprocess.STDOUT,
+                stderr=descriptor,
                 start_new_session=True,
             )
-        finally:
-            os.close(descriptor)
         self.pid = self._process.pid
 
     def exit_code(self) -> int | None:
@@ -84,8 +109,8 @@ class Child:
         self._process.wait()
 
     def log_tail(self) -> str:
-        """Return the end of what this run wrote to its log."""
-        return tail(self._log, start=self._log_start)
+        """Return the end of what this run wrote to its log; empty without one."""
+        return "" if self._log is None else tail(self._log, start=self._log_start)
 
 
 def describe_exit(code: int) -> str:

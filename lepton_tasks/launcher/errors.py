@@ -11,15 +11,18 @@ class ChildFailed(LeptonError):
     """A child process did not start, or would not stay up.
 
     ``name`` is the child, ``log`` its log file and ``tail`` the end of what its
-    last run wrote there.
+    last run wrote there; None and empty for a child that writes to our own output.
     """
 
     code = "child_failed"
 
-    def __init__(self, name: str, problem: str, log: Path, tail: str) -> None:
+    def __init__(self, name: str, problem: str, log: Path | None, tail: str) -> None:
         """Build the message from the child's name, one clause and its log."""
         shown = "\n".join(f"  {line}" for line in tail.splitlines()) or "  (it wrote nothing)"
-        super().__init__(f"{name} {problem}. The end of its log ({log}):\n{shown}")
+        where = (
+            "What it wrote is above." if log is None else f"The end of its log ({log}):\n{shown}"
+        )
+        super().__init__(f"{name} {problem}. {where}")
         self.name = name
         self.log = log
         self.tail = tail

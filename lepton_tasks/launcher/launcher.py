@@ -21,9 +21,11 @@ class Launcher:
     One thread starts, watches and stops them all: children die with the thread
     that started them, so that not even SIGKILL of this process leaves one
     running, and this thread lives until the last child is gone. Each child
-    writes to ``<logs>/<name>.log``. ``on_status`` gets one line a change of
-    state, in that thread. On stop the children get SIGTERM in reverse order,
-    each ``grace`` seconds, then SIGKILL with their process group.
+    writes to ``<logs>/<name>.log``, or to this process's own output where ``logs``
+    is None. ``on_status`` gets one line a change of state, in that thread. On stop
+    the children get SIGTERM in reverse order, each ``grace`` seconds, then SIGKILL
+    with their process group. Children that do not need each other run ``together``:
+    all are started at once, and all have the same ``grace`` seconds to stop.
 
     Use it as a context manager, or pair start with stop.
     """
@@ -31,16 +33,22 @@ class Launcher:
     def __init__(
         self,
         specs: Sequence[ChildSpec],
-        logs: Path,
+        logs: Path | None,
         *,
         grace: float = 15.0,
+        together: bool = False,
         on_status: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Start nothing yet. Raises ValueError when two children share a name."""
         if len({spec.name for spec in specs}) != len(specs):
             raise ValueError("two children share a name")
-        self._children = [Supervised(spec, logs / f"{spec.name}.log", on_status) for spec in specs]
-        self._grace = grace
+        self._children = [
+            Supervised(spec, None if logs is None else logs / f"{spec.name}.log", on_status, grace)
+            for spec in specs
+        ]
+        self._together = together
+        self._to_renew: list[Supervised] = []
+        self._renewal = threading.Event()
         self._stop = threading.Event()
         self._up = threading.Event()
         self._done = threading.Event()
@@ -48,7 +56,7 @@ class Launcher:
         self._thread = threading.Thread(target=self._run, name="launcher", daemon=True)
 
     def start(self) -> None:
-        """Start the children, each after the one before it is ready; return when all are.
+        """Start the children, as a rule each after the one before it; return when all are ready.
 
         Raises ChildFailed when one does not come up, what a ``ready`` check
         raised, or OSError when a log cannot be opened. Whatever ends it early,
@@ -71,6 +79,14 @@ class Launcher:
         ended = self._done.wait(timeout)
         self._raise_failure()
         return ended
+
+    def renew(self) -> None:
+        """Have each child replaced by a new process, one by one, and return at once.
+
+        A child is asked to end when all of them are ready, so that one at a time is
+        missing. Safe to call from a signal handler.
+        """
+        self._renewal.set()
 
     def stop(self) -> None:
         """Stop all children and wait until they are gone. Safe to call again."""
@@ -96,11 +112,14 @@ class Launcher:
         try:
             with contextlib.ExitStack() as stops:  # last in, first out, whatever one raises
                 for child in self._children:
-                    stops.callback(child.stop, self._grace)
+                    stops.callback(child.stop)
+                if self._together:
+                    stops.callback(self._ask_all_to_end)
                 self._bring_up()
                 self._up.set()
                 while not self._stop.wait(_POLL_SECONDS):
                     self._step(self._children)
+                    self._renew_next()
         except BaseException as error:  # noqa: BLE001 - raised again by start and wait
             self._failure = error
         finally:
@@ -108,13 +127,28 @@ class Launcher:
             self._up.set()
 
     def _bring_up(self) -> None:
-        for number, child in enumerate(self._children, start=1):
+        waves = [self._children] if self._together else [[child] for child in self._children]
+        running: list[Supervised] = []
+        for wave in waves:
             if self._stop.is_set():
                 return
-            child.start()
-            self._step(self._children[:number])
-            while not child.ready and not self._stop.wait(_POLL_SECONDS):
-                self._step(self._children[:number])
+            for child in wave:
+                child.start()
+            running += wave
+            self._step(running)
+            while not _all_ready(wave) and not self._stop.wait(_POLL_SECONDS):
+                self._step(running)
+
+    def _renew_next(self) -> None:
+        if self._renewal.is_set():
+            self._renewal.clear()
+            self._to_renew = list(self._children)
+        if self._to_renew and _all_ready(self._children):
+            self._to_renew.pop(0).ask_to_end("asked to restart")
+
+    def _ask_all_to_end(self) -> None:
+        for child in self._children:
+            child.ask_to_end("stopping")
 
     @staticmethod
     def _step(children: Sequence[Supervised]) -> None:
@@ -124,3 +158,7 @@ class Launcher:
     def _raise_failure(self) -> None:
         if self._done.is_set() and self._failure is not None:
             raise self._failure
+
+
+def _all_ready(children: Sequence[Supervised]) -> bool:
+    return all(child.ready for child in children)

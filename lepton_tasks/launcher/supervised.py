@@ -6,33 +6,46 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lepton_tasks.launcher.child import Child, ChildSpec, describe_exit
+from lepton_tasks.launcher.child import Child, ChildSpec, Look, describe_exit
 from lepton_tasks.launcher.errors import ChildFailed
 
 
 class Supervised:
     """Keeps the process of one :class:`ChildSpec` up. Not thread-safe.
 
-    ``report`` takes one line a change of state, for people to read.
+    ``report`` takes one line a change of state, for people to read. A process that
+    is asked to end has ``grace`` seconds before it is killed.
     """
 
-    def __init__(self, spec: ChildSpec, log: Path, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, spec: ChildSpec, log: Path | None, report: Callable[[str], None], grace: float
+    ) -> None:
         """Nothing runs until :meth:`start`."""
         self.spec = spec
-        self.ready = False
         self._log = log
         self._report = report
+        self._grace = grace
         self._child: Child | None = None
-        self._crashes = 0
+        self._look: Look | None = None
+        self._started_at = 0.0
+        self._ready_at: float | None = None
         self._was_ready = False
-        self._since = 0.0
+        self._deadline: float | None = None
+        self._ailment = ""
+        self._crashes = 0
         self._restart_at = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs, was ready and has not been asked to end."""
+        return self._ready_at is not None and self._deadline is None
 
     def start(self) -> None:
         """Start the process. Raises OSError when its log cannot be opened."""
         self._report(f"{self.spec.name}: starting")
         self._child = Child(self.spec, self._log)
-        self._since = time.monotonic()
+        self._look = self.spec.watch(self._child.pid) if self.spec.watch else None
+        self._started_at = time.monotonic()
 
     def step(self) -> None:
         """Look once at the process and do what its state asks for.
@@ -40,43 +53,74 @@ class Supervised:
         Raises ChildFailed when the child never became ready, must not be
         restarted, or crashes in a loop; its process is gone then.
         """
-        if self._child is None:
+        child = self._child
+        if child is None:
             if time.monotonic() >= self._restart_at:
                 self.start()
             return
-        code = self._child.exit_code()
-        if code is not None:
-            self._failed(self._child, describe_exit(code))
-        elif not self.ready:
-            self._look_for_ready(self._child)
+        code = child.exit_code()
+        if self._deadline is not None:
+            if code is not None or time.monotonic() >= self._deadline:
+                self._has_ended(child, code is not None)
+        elif code is not None:
+            self._failed(child, describe_exit(code), self.spec.at_once.get(code))
+        elif self._ready_at is None:
+            self._look_for_ready(child)
+        else:
+            self._look_for_ailment(child)
 
-    def stop(self, grace: float) -> None:
-        """End the process: SIGTERM, ``grace`` seconds, then SIGKILL for what is left."""
-        child, self._child = self._child, None
+    def ask_to_end(self, why: str) -> None:
+        """Send SIGTERM, once; unless :meth:`stop` follows, a new process takes over."""
+        if self._child is not None and self._deadline is None:
+            self._child.terminate()
+            self._deadline = time.monotonic() + self._grace
+            self._report(f"{self.spec.name}: {why}")
+
+    def stop(self) -> None:
+        """End the process: SIGTERM, the grace that is left, then SIGKILL for what is left."""
+        child = self._child
         if child is None:
             return
-        child.terminate()
         try:
-            self._report(f"{self.spec.name}: stopping")
-            if not child.wait(grace):
-                self._report(f"{self.spec.name}: did not stop in {grace:g} s, killing it")
+            self.ask_to_end("stopping")
+            until = self._deadline or 0.0
+            if not child.wait(max(0.0, until - time.monotonic())):
+                self._report_overdue()
         finally:
-            child.kill_group()
+            self._bury(child)
 
     def _look_for_ready(self, child: Child) -> None:
-        waited = time.monotonic() - self._since
+        waited = time.monotonic() - self._started_at
         if self.spec.ready is None or self.spec.ready():
-            self.ready = self._was_ready = True
-            self._since = time.monotonic()
+            self._was_ready = True
+            self._ready_at = time.monotonic()
             self._report(f"{self.spec.name}: ready ({waited:.1f} s)")
         elif waited > self.spec.ready_timeout:
             self._failed(child, f"was not ready after {self.spec.ready_timeout:g} s")
 
-    def _failed(self, child: Child, problem: str) -> None:
-        child.kill_group()
-        self._child = None
-        ready_for = time.monotonic() - self._since if self.ready else 0.0
-        self.ready = False
+    def _look_for_ailment(self, child: Child) -> None:
+        ailment = self._look() if self._look else None
+        if ailment is None:
+            return
+        if ailment.kill:
+            self._failed(child, f"{ailment.reason} and was killed")
+        else:
+            self._ailment = ailment.reason
+            self.ask_to_end(f"{ailment.reason}, asked it to end")
+
+    def _has_ended(self, child: Child, in_time: bool) -> None:
+        if not in_time:
+            self._report_overdue()
+        if self._ailment:
+            self._failed(child, self._ailment)
+        else:
+            self._bury(child)
+
+    def _failed(self, child: Child, problem: str, at_once: str | None = None) -> None:
+        ready_for = 0.0 if self._ready_at is None else time.monotonic() - self._ready_at
+        self._bury(child)
+        if at_once is not None:
+            problem += f" ({at_once})"
         if not (self.spec.restart and self._was_ready):
             raise ChildFailed(self.spec.name, problem, self._log, child.log_tail())
         self._crashes = self.spec.policy.count(self._crashes, ready_for)
@@ -84,5 +128,17 @@ class Supervised:
         if delay is None:
             problem += f", {self._crashes} times in a row"
             raise ChildFailed(self.spec.name, problem, self._log, child.log_tail())
-        self._report(f"{self.spec.name}: {problem}, starting again in {delay:g} s")
+        delay = delay if at_once is None else 0.0
+        when = f"in {delay:g} s" if delay else "at once"
+        self._report(f"{self.spec.name}: {problem}, starting again {when}")
         self._restart_at = time.monotonic() + delay
+
+    def _bury(self, child: Child) -> None:
+        """Leave nothing of the process behind, in the system and in here."""
+        child.kill_group()
+        self._child = self._look = self._ready_at = self._deadline = None
+        self._ailment = ""
+        self.spec.gone()
+
+    def _report_overdue(self) -> None:
+        self._report(f"{self.spec.name}: did not stop in {self._grace:g} s, killing it")

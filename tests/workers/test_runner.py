@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from lepton_tasks.supervisor.progress import DEVICE_FAULT_EXIT
 from workers.device_faults import DeviceFault
-from workers.runner import DEVICE_FAULT_EXIT, bisecting
+from workers.runner import bisecting
 
 
 class Part:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lepton_tasks.launcher.backoff import RestartPolicy
-from lepton_tasks.launcher.child import ChildSpec
+from lepton_tasks.launcher.child import Ailment, ChildSpec
 from lepton_tasks.launcher.errors import ChildFailed
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.runfile import process_start
@@ -49,6 +50,10 @@ class Journal:
     def lines(self, word: str) -> list[tuple[str, int]]:
         rows = [line.split() for line in self.path.read_text().splitlines()]
         return [(name, int(pid)) for said, name, pid in rows if said == word]
+
+    def note(self, word: str, name: str) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{word} {name} 0\n")
 
     def names(self, word: str) -> list[str]:
         return [name for name, _ in self.lines(word)]
@@ -210,6 +215,108 @@ def test_a_status_callback_that_raises_leaves_nothing_running(
         launcher.wait()
     assert journal.names("started") == ["redis", "api"]
     assert journal.all_gone()
+
+
+def test_children_that_run_together_start_and_stop_at_once(
+    tmp_path: Path, journal: Journal
+) -> None:
+    status: list[str] = []
+    meet = "while open(journal).read().count('{word}') < 2: time.sleep(0.01)\n"
+    code = SERVE.replace("time.sleep(600)", meet.format(word="started") + "time.sleep(600)")
+    code = code.replace("    sys.exit(0)", "    " + meet.format(word="stopped") + "    sys.exit(0)")
+    specs = [journal.spec(name, code) for name in ("gpu0", "gpu1")]
+    with Launcher(specs, tmp_path, grace=20.0, together=True, on_status=status.append):
+        assert sorted(journal.names("started")) == ["gpu0", "gpu1"]
+    assert sorted(journal.names("stopped")) == ["gpu0", "gpu1"]
+    assert journal.all_gone()
+    assert not any("killing" in line for line in status)
+
+
+def test_children_may_write_to_our_own_output(
+    journal: Journal, capfd: pytest.CaptureFixture[str]
+) -> None:
+    crash = LEAVE + "print('about to fail', flush=True); sys.exit('显存不足')"
+    launcher = Launcher([journal.spec("worker", crash)], None)
+    expected = r"worker ended with exit code 1, 3 times in a row\. What it wrote is above\."
+    with launcher, pytest.raises(ChildFailed, match=expected):
+        journal.let_leave()
+        launcher.wait()
+    written = capfd.readouterr()
+    assert written.out.splitlines() == ["about to fail"] * QUICK.limit
+    assert written.err.splitlines() == ["显存不足"] * QUICK.limit
+
+
+def test_some_exit_codes_allow_a_restart_at_once(
+    tmp_path: Path, journal: Journal, wait_until: WaitUntil
+) -> None:
+    status: list[str] = []
+    patient = RestartPolicy(first_delay=600.0, limit=3)
+    code = LEAVE + "os.remove(journal + '.leave'); sys.exit(70)"
+    spec = replace(journal.spec("gpu", code), policy=patient, at_once={70: "its device is broken"})
+    with Launcher([spec], tmp_path, on_status=status.append):
+        journal.let_leave()
+        wait_until(lambda: len(journal.lines("started")) == 2)
+    assert "gpu: ended with exit code 70 (its device is broken), starting again at once" in status
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_an_ailing_child_is_replaced(
+    tmp_path: Path, journal: Journal, wait_until: WaitUntil, kill: bool
+) -> None:
+    status: list[str] = []
+    ends: list[str] = []
+
+    def watch(pid: int) -> Callable[[], Ailment | None]:
+        first = not seen
+        seen.append(pid)
+        return lambda: Ailment("is unwell", kill=kill) if first else None
+
+    seen: list[int] = []
+    spec = replace(journal.spec("gpu"), watch=watch, gone=lambda: ends.append("gone"))
+    with Launcher([spec], tmp_path, on_status=status.append):
+        wait_until(lambda: len(journal.lines("started")) == 2)
+        assert seen == [pid for _, pid in journal.lines("started")]
+        assert journal.names("stopped") == ([] if kill else ["gpu"])
+        assert ends == ["gone"]
+    assert ends == ["gone", "gone"]
+    replaced = [line for line in status if "unwell" in line]
+    assert replaced == (
+        ["gpu: is unwell and was killed, starting again in 0.05 s"]
+        if kill
+        else [
+            "gpu: is unwell, asked it to end",
+            "gpu: is unwell, starting again in 0.05 s",
+        ]
+    )
+
+
+def test_a_child_that_stays_unwell_is_given_up(tmp_path: Path, journal: Journal) -> None:
+    spec = replace(journal.spec("gpu"), watch=lambda pid: lambda: Ailment("used too much"))
+    launcher = Launcher([spec], tmp_path)
+    with launcher, pytest.raises(ChildFailed, match="gpu used too much, 3 times in a row"):
+        launcher.wait()
+    assert journal.names("stopped") == ["gpu"] * QUICK.limit
+
+
+def test_renewing_replaces_one_child_at_a_time(
+    tmp_path: Path, journal: Journal, wait_until: WaitUntil
+) -> None:
+    def spec(name: str) -> ChildSpec:
+        return replace(
+            journal.spec(name),
+            ready=lambda: journal.names("started").count(name) > journal.names("gone").count(name),
+            gone=lambda: journal.note("gone", name),
+        )
+
+    specs = [spec("gpu0"), spec("gpu1")]
+    with Launcher(specs, tmp_path, together=True) as launcher:
+        launcher.renew()
+        wait_until(lambda: len(journal.lines("started")) == 4)
+        assert not launcher.wait(0)
+    words = [line.split()[:2] for line in journal.path.read_text().splitlines()][2:8]
+    assert words == [
+        [word, name] for name in ("gpu0", "gpu1") for word in ("stopped", "gone", "started")
+    ]
 
 
 def test_two_children_need_two_names(tmp_path: Path, journal: Journal) -> None:

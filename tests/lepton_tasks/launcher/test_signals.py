@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lepton_tasks.launcher.signals import interrupt_on_signals
+from lepton_tasks.launcher.signals import interrupt_on_signals, on_hangup
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -16,3 +16,12 @@ def test_a_stop_signal_interrupts_like_ctrl_c(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         time.sleep(30)
     assert signal.getsignal(number) == before
+
+
+def test_a_hangup_may_mean_begin_anew() -> None:
+    taken: list[str] = []
+    before = signal.getsignal(signal.SIGHUP)
+    with interrupt_on_signals(), on_hangup(lambda: taken.append("hangup")):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert taken == ["hangup"]
+    assert signal.getsignal(signal.SIGHUP) == before
