@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     """Seconds a submit waits for Redis; what is not published then, the reconciler publishes."""
     publish_window: int = Field(default=10_000, ge=1)
     """Most messages the reconciler keeps in one queue; the rest of a backlog waits in SQL."""
-    token_budget: int = Field(default=2048, ge=16)
-    """Padded tokens one micro-batch may hold."""
+    token_budget: int = Field(default=0, ge=0)
+    """Padded tokens one micro-batch may hold; 0 takes what the machine was tuned to."""
     step_cap_seconds: float = Field(default=0.1, gt=0, le=10)
     """Longest micro-batch while high-priority work was seen lately."""
     window_items: int = Field(default=1024, ge=1)
@@ -39,7 +39,12 @@ class Settings(BaseSettings):
     device: str = "cpu"
     """Torch device of the worker: ``cpu``, ``cuda``, ``cuda:1``."""
     threads: int = Field(default=0, ge=0)
-    """Torch threads of the worker; 0 leaves torch's own choice."""
+    """Torch threads of the worker; 0 takes what the machine was tuned to."""
+    tune: bool = True
+    """Measure at a worker's first start which budget and threads suit the machine.
+
+    Without it 0 means 2,048 padded tokens, and torch's own choice of threads.
+    """
     drain_seconds: float = Field(default=25.0, gt=0)
     """Grace between SIGTERM and the end of a worker."""
     hung_seconds: float = Field(default=120.0, gt=0)

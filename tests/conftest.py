@@ -16,6 +16,14 @@ from lepton_tasks.store.store import Store
 from tests.support.postgres import TestPostgres
 
 
+@pytest.fixture(scope="session", autouse=True)
+def untuned() -> Iterator[None]:
+    """Workers of the tests start without measuring the machine: quick, always the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEPTON_TUNE", "false")
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[TestPostgres]:
     """A PostgreSQL server, started when the first test asks for it."""

@@ -14,9 +14,10 @@ from lepton_tasks.store.store import Store
 from workers.budget import TokenBudget
 from workers.finisher import Finisher
 from workers.heartbeat import Heartbeat, reconciling
-from workers.intake import Intake, Received, Served
+from workers.intake import Intake, Received
 from workers.reporter import Reporter
 from workers.runner import Runner
+from workers.warmup import UNTUNED_BUDGET, WarmTask
 from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Runtime:
     """The path of a job inside a worker: intake → queue → runner → finisher."""
 
     def __init__(
-        self, settings: Settings, store: Store, hostname: str, served: Mapping[str, Served]
+        self, settings: Settings, store: Store, hostname: str, served: Mapping[str, WarmTask]
     ) -> None:
         """Wire the parts; nothing runs yet."""
         self.served = served
@@ -49,7 +50,10 @@ class Runtime:
             self._queue,
             self._finisher,
             self.reporter,
-            TokenBudget(settings.token_budget, settings.step_cap_seconds),
+            TokenBudget(
+                min((one.token_budget for one in served.values()), default=UNTUNED_BUDGET),
+                settings.step_cap_seconds,
+            ),
             self._heartbeat.is_fresh,
         )
         self._intake = Intake(

@@ -50,3 +50,17 @@ def test_an_encoder_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert", "auto_map": {}}')
     with pytest.raises(ModelRefused, match="auto_map"):
         SentenceEncoder(tmp_path, MAX_TOKENS, torch.device("cpu"), torch.float32)
+
+
+def test_attention_is_the_fused_one_and_nothing_is_rounded(encoder: SentenceEncoder) -> None:
+    assert encoder._model.config._attn_implementation == "sdpa"
+    assert not torch.is_autocast_enabled("cpu")
+    assert {parameter.dtype for parameter in encoder._model.parameters()} == {torch.float32}
+
+
+def test_half_the_width_keeps_the_meaning(encoder: SentenceEncoder) -> None:
+    half = SentenceEncoder(package_folder(PACKAGE), MAX_TOKENS, torch.device("cpu"), torch.bfloat16)
+    ids = encoder.tokenize(["I drink tea.", "The bank was closed.", "tea and cake " * 9])
+    rounded = half.forward(ids)
+    assert rounded.dtype == torch.float32
+    assert (rounded * encoder.forward(ids)).sum(dim=1).min() > 0.99

@@ -1,0 +1,53 @@
+"""``lepton tune``: measure this machine in a process of the model side."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lepton_tasks.errors import ConfigError
+from lepton_tasks.nlp.registry import get_task
+from lepton_tasks.settings import load_settings
+
+
+def tune(
+    task: Annotated[str, typer.Option(help="Task whose default model is measured.")],
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda or cuda:N; LEPTON_DEVICE when left out.")
+    ] = "",
+    seconds: Annotated[float, typer.Option(min=0.1, help="About how long to measure.")] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure which micro-batch size and thread count suit this machine, and keep them.
+
+    Runs the task's model over comments of usual lengths with every thread count and
+    padded-token budget, shows the rates, and writes the choice to LEPTON_HOME/tuning,
+    where workers find it. A worker that finds none does the same in a few seconds at
+    its first start. The choice is the smallest micro-batch within 3% of the best rate
+    that takes at most 500 ms. Tune while the machine is otherwise idle.
+
+    LEPTON_TOKEN_BUDGET and LEPTON_THREADS win over what is kept; LEPTON_TUNE=false
+    keeps workers from measuring.
+
+    Example: lepton tune --task moderation
+    """
+    settings = load_settings()
+    name = get_task(task).name
+    if importlib.util.find_spec("workers") is None:
+        raise ConfigError(
+            f"the package 'workers' is not importable from {Path.cwd()}: models run from the "
+            'repository or the image; clone it and run `pip install -e ".[worker]" '
+            "-c constraints.txt`"
+        )
+    command = [sys.executable, "-m", "workers.tuning", "--task", name, "--seconds", str(seconds)]
+    if device:
+        command += ["--device", device]
+    if as_json:
+        command.append("--json")
+    # This process becomes the other one, so that signals and the exit code are its own.
+    os.execvpe(command[0], command, {**os.environ, **settings.environment()})  # noqa: S606
