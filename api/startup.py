@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from lepton_tasks.broker.connection import check_redis, connect
 from lepton_tasks.settings import Settings
@@ -27,6 +27,8 @@ def check_startup(settings: Settings) -> None:
     with client:
         try:
             client.ping()
+        except AuthenticationError:
+            check_redis(client)  # it is there and refuses us: waiting would not help
         except RedisError as error:
             logger.warning("Redis does not answer (%s); jobs are accepted and wait for it", error)
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 
 import redis
@@ -16,6 +15,7 @@ from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
 from workers.engines.base import Engine
 from workers.reporter import Ended, Reporter
+from workers.vital import vital_thread
 from workers.work import HeldJob
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Finisher:
         self._redis = client
         self._reporter = reporter
         self._ready: queue.Queue[tuple[HeldJob, FinishedJob] | None] = queue.Queue(1024)
-        self._thread = threading.Thread(target=self._run, name="finisher", daemon=True)
+        self._thread = vital_thread(self._run, "finisher")
 
     def start(self) -> None:
         """Begin to commit."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.store.store import Store
+from workers.text_free import describe
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Heartbeat:
 
 
 class Every:
-    """Calls a function again and again from a thread; a database that is away is waited for."""
+    """Calls a function again and again from a thread; an error is logged and waited out."""
 
     def __init__(self, seconds: float, work: Callable[[], None], name: str) -> None:
         self._seconds = seconds
@@ -97,6 +98,8 @@ class Every:
                 self._work()
             except (StoreUnavailable, DBAPIError) as error:
                 logger.warning("%s: %s", threading.current_thread().name, error)
+            except Exception as error:  # noqa: BLE001 - the next round may do better
+                logger.error("%s: %s", threading.current_thread().name, describe(error))
             self._stopping.wait(self._seconds)
 
 

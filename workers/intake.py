@@ -20,6 +20,7 @@ from workers.engines.base import Engine
 from workers.finisher import Finisher
 from workers.reporter import Reporter
 from workers.text_free import describe
+from workers.vital import vital_thread
 from workers.work import HeldJob, Item, WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Intake:
         self._items_per_job = _ITEMS_AT_FIRST
         self._arrived = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread = vital_thread(self._run, "intake")
 
     def start(self) -> None:
         """Begin to claim."""
@@ -131,9 +132,21 @@ class Intake:
             [received.request for received in fetch],
             [received.request for received in fetch if received.job_id not in owned],
         )
+        misplaced = [claim for claim in claims if claim.task not in self._served]
+        if misplaced:  # of a task whose message came by another's queue: back to its own
+            self._release(misplaced)
         for claim in claims:
+            if claim.task not in self._served:
+                continue
             self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
             self._prepare(claim, requests[claim.id])
+
+    def _release(self, claims: Sequence[ClaimedJob]) -> None:
+        logger.warning("%d jobs came by the queue of another task", len(claims))
+        try:
+            self._store.claims.release(claims)
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("they come back when the lease ends: %s", error)
 
     def _prepare(self, claim: ClaimedJob, request: Any) -> None:
         served = self._served[claim.task]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from lepton_tasks.supervisor.progress import DEVICE_FAULT_EXIT
 from workers.budget import TokenBudget
 from workers.device_faults import DeviceFault, is_device_fault, is_out_of_memory
 from workers.finisher import Finisher
 from workers.progress import open_progress
 from workers.reporter import Reporter
 from workers.text_free import describe
+from workers.vital import vital_thread
 from workers.work import HeldJob, Item, WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Runner:
         self._may_start = may_start
         self._progress = open_progress()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread = vital_thread(self._run, "model")
 
     def start(self) -> None:
         """Begin to take micro-batches."""
@@ -56,14 +55,6 @@ class Runner:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self._work()
-        except DeviceFault as error:
-            logger.critical("the device is broken, ending this process: %s", error)
-            logging.shutdown()
-            os._exit(DEVICE_FAULT_EXIT)  # nothing here can be trusted, at-exit hooks included
-
-    def _work(self) -> None:
         while not self._stopping.is_set():
             if not self._may_start():
                 self._stopping.wait(_LEASE_POLL_SECONDS)

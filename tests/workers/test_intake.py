@@ -10,7 +10,9 @@ import pytest
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
+from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
+from lepton_tasks.states import JobState
 from lepton_tasks.store.store import Store, open_store
 from workers.engines.base import Encoded
 from workers.intake import MAX_UNCLAIMED, Intake, Received, Served
@@ -80,3 +82,13 @@ def test_a_closed_intake_fetches_nothing(bench: Bench) -> None:
     bench.intake.start()
     bench.intake.close()
     assert bench.intake.room() == 0
+
+
+def test_a_job_of_another_task_goes_back_to_its_own_queue(bench: Bench) -> None:
+    other = NewJob("t", "translation", Payload(("text",), True), 1)
+    mine = NewJob("t", "moderation", Payload(("text",), True), 1)
+    bench.store.jobs.insert([other, mine])
+    bench.intake._claim([Received(None, other.id), Received(None, mine.id)])
+    assert len(bench.queue) == 1
+    assert bench.store.jobs.get("t", other.id).state is JobState.QUEUED
+    assert bench.store.outbox.unpublished_queues() == [("translation", Priority.NORMAL)]

@@ -1,0 +1,28 @@
+"""The API starts without a Redis that is away, and not with one that refuses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.startup import check_startup
+from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.launcher.ports import free_port
+from lepton_tasks.settings import Settings
+
+
+def test_a_redis_that_is_away_is_only_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_startup(Settings(home=tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    assert "jobs are accepted and wait for it" in caplog.text
+
+
+@pytest.mark.parametrize("login", ["", ":wrong@"])
+def test_a_redis_that_refuses_the_password_is_named(
+    login: str, tmp_path: Path, redis_url: str
+) -> None:
+    address = redis_url.partition("@")[2]
+    with pytest.raises(BrokerUnavailable, match="password"):
+        check_startup(Settings(home=tmp_path, redis_url=f"redis://{login}{address}"))
