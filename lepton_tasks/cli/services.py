@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import secrets
 import time
-from pathlib import Path
 
 import typer
 
+from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.embedded.commands import api_command
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.embedded.system import Ports, System, embedded_system
-from lepton_tasks.errors import ConfigError
 from lepton_tasks.launcher.ports import LOOPBACK, require_free
 from lepton_tasks.launcher.signals import interrupt_on_signals
 from lepton_tasks.nlp.registry import find_tasks, get_task
-from lepton_tasks.settings import Settings, load_settings
+from lepton_tasks.settings import load_settings
 from lepton_tasks.store.store import open_store
 from lepton_tasks.supervisor.slots import device_slots
 from lepton_tasks.supervisor.supervisor import WorkerPlan, supervise
@@ -103,7 +101,7 @@ def worker(
     """
     settings = running_settings(load_settings())
     logging.getLogger().setLevel(settings.log_level)
-    _require("workers", "worker")
+    require_package("workers", "worker")
     chosen = [get_task(part.strip()).name for part in tasks.split(",") if part.strip()]
     plan = WorkerPlan(
         chosen or list(find_tasks()),
@@ -125,22 +123,7 @@ def api(
     Example: lepton api --host 0.0.0.0 --port 8000
     """
     settings = running_settings(load_settings())
-    _require("api", "api")
+    require_package("api", "api")
     require_free(port, "--port", host)
     open_store(settings).close()
-    _become(api_command(port, host), settings)
-
-
-def _become(command: list[str], settings: Settings) -> None:
-    """Turn this process into the service, so that signals and exit codes are its own."""
-    os.execvpe(command[0], command, {**os.environ, **settings.environment()})  # noqa: S606
-
-
-def _require(package: str, extra: str) -> None:
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise ConfigError(
-            f"the package {package!r} is not importable from {Path.cwd()}: services run from the "
-            f'repository or the image; clone it and run `pip install -e ".[{extra}]" '
-            "-c constraints.txt`"
-        )
+    become(api_command(port, host), settings)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lepton_tasks.errors import ConfigError
+from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import load_settings
 
@@ -38,16 +35,10 @@ def tune(
     """
     settings = load_settings()
     name = get_task(task).name
-    if importlib.util.find_spec("workers") is None:
-        raise ConfigError(
-            f"the package 'workers' is not importable from {Path.cwd()}: models run from the "
-            'repository or the image; clone it and run `pip install -e ".[worker]" '
-            "-c constraints.txt`"
-        )
+    require_package("workers", "worker")
     command = [sys.executable, "-m", "workers.tuning", "--task", name, "--seconds", str(seconds)]
     if device:
         command += ["--device", device]
     if as_json:
         command.append("--json")
-    # This process becomes the other one, so that signals and the exit code are its own.
-    os.execvpe(command[0], command, {**os.environ, **settings.environment()})  # noqa: S606
+    become(command, settings)

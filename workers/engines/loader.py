@@ -35,7 +35,7 @@ def load_engine(
             f"{catalogue}: [{entry.name}] names the engine {entry.engine!r}; "
             f"the engines are {', '.join(sorted(builders))}"
         )
-    return builders[entry.engine](entry, _device(device or entry.device))
+    return builders[entry.engine](entry, torch_device(device or entry.device))
 
 
 def _builders() -> dict[str, Builder]:
@@ -56,7 +56,11 @@ def _text_classifier(entry: CatalogueEntry, device: torch.device) -> Engine:
     return build_text_classifier(entry.name, folder, labels, encoder, device)
 
 
-def _device(name: str) -> torch.device:
+def torch_device(name: str) -> torch.device:
+    """Device of that name; ``auto`` is CUDA where there is one.
+
+    Raises CatalogueError for a name that is none, or CUDA where there is none.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

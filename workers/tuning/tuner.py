@@ -14,6 +14,7 @@ from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.base import Engine
+from workers.engines.loader import torch_device
 from workers.tuning.cache import Tuning, TuningCache, TuningKey, device_label
 from workers.tuning.choice import choose as choose_point
 from workers.tuning.mix import text_mixes
@@ -69,7 +70,7 @@ class Tuner:
         return TuningKey(
             model=engine.name,
             revision=engine.revision,
-            device=device_label(self._device()),
+            device=device_label(torch_device(self.settings.device)),
             dtype=entry.dtype,
             torch=torch.__version__,
             cpus=_cores(),
@@ -79,12 +80,7 @@ class Tuner:
     def _threads(self) -> list[int]:
         if self.settings.threads:
             return [self.settings.threads]
-        return thread_counts(_cores()) if self._device().type == "cpu" else [1]
-
-    def _device(self) -> torch.device:
-        if self.settings.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.settings.device)
+        return thread_counts(_cores()) if torch_device(self.settings.device).type == "cpu" else [1]
 
 
 def describe(tuning: Tuning) -> str:
