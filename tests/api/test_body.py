@@ -1,0 +1,59 @@
+"""A body is bounded before it is read, and judged without being quoted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from api.body import read_object
+from api.errors import ApiError
+
+LIMIT = 64
+
+
+def read(chunks: list[bytes], declared: int | None = None) -> tuple[Any, int]:
+    """Read a body that comes in ``chunks``; returns it, and how many were taken."""
+    taken = 0
+    left: Iterator[bytes] = iter(chunks)
+    headers = [] if declared is None else [(b"content-length", str(declared).encode())]
+
+    async def receive() -> dict[str, Any]:
+        nonlocal taken
+        taken += 1
+        return {"type": "http.request", "body": next(left), "more_body": taken < len(chunks)}
+
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    try:
+        return asyncio.run(read_object(request, LIMIT)), taken
+    except ApiError as error:
+        return error, taken
+
+
+def test_an_object_is_read_from_any_cut() -> None:
+    assert read([b'{"text":', '"你好"'.encode(), b"}"])[0] == {"text": "你好"}
+
+
+def test_a_declared_size_over_the_limit_is_refused_unread() -> None:
+    error, taken = read([b"x" * 100], declared=LIMIT + 1)
+    assert (error.status, taken) == (413, 0)
+
+
+def test_an_endless_body_is_refused_at_the_first_byte_too_many() -> None:
+    error, taken = read([b"x" * 40] * 1000)
+    assert (error.status, taken) == (413, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"", 400), (b"{", 400), (b'"\xff"', 400), (b"[1]", 422), (b"null", 422)]
+)
+def test_what_is_no_object_is_refused(body: bytes, status: int) -> None:
+    assert read([body])[0].status == status
+
+
+def test_the_refusal_quotes_nothing() -> None:
+    error, _ = read([b'{"text": secret}'])
+    assert "secret" not in str(error)
