@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     """Longest micro-batch while high-priority work was seen lately."""
     window_items: int = Field(default=1024, ge=1)
     """Items a worker holds at most before it stops fetching."""
+    catalogues: str = ""
+    """Files of further models, joined by colons; see ``workers/catalogue/default.toml``."""
     device: str = "cpu"
     """Torch device of the worker: ``cpu``, ``cuda``, ``cuda:1``."""
     threads: int = Field(default=0, ge=0)
@@ -75,6 +78,15 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """SQLAlchemy URL of the store, the embedded SQLite file where none is set."""
         return self.database_url or f"sqlite:///{self.home / 'lepton.db'}"
+
+    @property
+    def catalogue_files(self) -> tuple[Path, ...]:
+        """Files of :attr:`catalogues`, in order.
+
+        >>> Settings(catalogues="/etc/a.toml:b.toml").catalogue_files
+        (PosixPath('/etc/a.toml'), PosixPath('b.toml'))
+        """
+        return tuple(Path(name) for name in self.catalogues.split(os.pathsep) if name)
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for the environment of a child process."""

@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import load_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.intake import Served
@@ -61,7 +61,7 @@ def load_served(tasks: Mapping[str, AnyTask], settings: Settings) -> dict[str, W
 
 def _load(task: AnyTask, settings: Settings) -> Engine:
     began = time.monotonic()
-    engine = load_engine(task.name, DEFAULT_CATALOGUE, settings.device)
+    engine = load_engine(task.name, load_catalogue(settings), settings.device)
     warm_up(task, engine)
     took = time.monotonic() - began
     logger.info("%s is warm: %s at %s, %.1f s", task.name, engine.name, engine.revision, took)

@@ -12,7 +12,7 @@ from lepton_tasks.nlp.base import Example
 from lepton_tasks.nlp.moderation import Moderation
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
@@ -32,7 +32,7 @@ def threads() -> Iterator[int]:
 
 
 def keep(settings: Settings, point: Point) -> None:
-    engine = load_engine("moderation", DEFAULT_CATALOGUE, settings.device)
+    engine = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), settings.device)
     key = Tuner(settings).key(TASKS["moderation"], engine)
     TuningCache(settings.home).write(key, Tuning(point, [point]))
 
@@ -69,4 +69,4 @@ def test_an_example_that_fails_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
     task = Moderation()
     monkeypatch.setattr(task, "examples", (Example("好的"), Example("fine", {"colour": "red"})))
     with pytest.raises(ValueError, match="colour"):
-        warm_up(task, load_engine("moderation", DEFAULT_CATALOGUE, "cpu"))
+        warm_up(task, load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu"))

@@ -1,20 +1,25 @@
-"""Reading a catalogue: one checked entry a model."""
+"""Reading catalogues: one checked entry a model."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lepton_tasks.settings import Settings
 from workers.errors import CatalogueError
 
 DEFAULT_CATALOGUE = Path(__file__).parent / "default.toml"
 
 
 class CatalogueEntry(BaseModel):
-    """One model: the task it serves, where its weights are, and how it is run."""
+    """One model: the task it serves, where its weights are, and how it is run.
+
+    ``options`` is a table that the engine alone reads.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,12 +27,54 @@ class CatalogueEntry(BaseModel):
     task: str
     default: bool = False
     engine: str
-    folder: Path
+    folder: Path | None = None
     encoder_package: str | None = None
     max_tokens: int = Field(default=256, ge=8, le=512)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
     demo: bool = False
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def model_folder(self) -> Path:
+        """Folder of the weights.
+
+        Raises:
+            CatalogueError: the entry names none.
+        """
+        if self.folder is None:
+            raise CatalogueError(
+                f"[{self.name}] needs `folder`, the place of its config.json and model.safetensors"
+            )
+        return self.folder
+
+
+def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
+    """Return all models: the shipped catalogue, then the files of ``LEPTON_CATALOGUES``.
+
+    A later file may replace an entry by its name, and its default for a task displaces
+    an earlier file's. Raises CatalogueError for anything wrong in a file.
+    """
+    return merge([read_catalogue(path) for path in (DEFAULT_CATALOGUE, *settings.catalogue_files)])
+
+
+def merge(catalogues: Sequence[Mapping[str, CatalogueEntry]]) -> dict[str, CatalogueEntry]:
+    """Lay catalogues over one another, the last on top.
+
+    >>> small = CatalogueEntry(name="small", task="t", engine="e", default=True)
+    >>> large = small.model_copy(update={"name": "large"})
+    >>> merged = merge([{"small": small}, {"large": large}])
+    >>> [(name, entry.default) for name, entry in merged.items()]
+    [('small', False), ('large', True)]
+    """
+    merged: dict[str, CatalogueEntry] = {}
+    for catalogue in catalogues:
+        decided = {entry.task for entry in catalogue.values() if entry.default}
+        for name, entry in merged.items():
+            if entry.task in decided:
+                merged[name] = entry.model_copy(update={"default": False})
+        merged.update(catalogue)
+    return merged
 
 
 def read_catalogue(path: Path) -> dict[str, CatalogueEntry]:
@@ -51,11 +98,14 @@ def read_catalogue(path: Path) -> dict[str, CatalogueEntry]:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
             raise CatalogueError(f"{path}: [{name}] {field}: {first['msg']}") from error
-        entries[name] = entry.model_copy(update={"folder": (path.parent / entry.folder).resolve()})
+        if entry.folder is not None:
+            folder = (path.parent / entry.folder).resolve()
+            entry = entry.model_copy(update={"folder": folder})
+        entries[name] = entry
     return entries
 
 
-def choose(entries: dict[str, CatalogueEntry], task: str, model: str | None) -> CatalogueEntry:
+def choose(entries: Mapping[str, CatalogueEntry], task: str, model: str | None) -> CatalogueEntry:
     """Return the entry called ``model``, or the default one of ``task`` if that is None.
 
     Raises CatalogueError, listing what there is, where none fits.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Final
 
 import torch
 
 from lepton_tasks.nlp.registry import get_task
-from workers.catalogue.entries import CatalogueEntry, choose, read_catalogue
+from workers.catalogue.entries import CatalogueEntry, choose
 from workers.engines.base import Engine
 from workers.engines.encoder import SentenceEncoder, package_folder
 from workers.engines.folder import read_folder
@@ -16,10 +17,17 @@ from workers.engines.text_classifier import build_text_classifier
 from workers.errors import CatalogueError
 
 Builder = Callable[[CatalogueEntry, torch.device], Engine]
+"""Makes an engine of a catalogue entry, on a device."""
+
+ENTRY_POINTS: Final = "lepton_tasks.engines"
+"""Entry point group in which other packages name their Builders."""
 
 
 def load_engine(
-    task_name: str, catalogue: Path, device: str | None = None, model: str | None = None
+    task_name: str,
+    catalogue: Mapping[str, CatalogueEntry],
+    device: str | None = None,
+    model: str | None = None,
 ) -> Engine:
     """Load the model that ``catalogue`` names for ``task_name``.
 
@@ -28,22 +36,31 @@ def load_engine(
     CatalogueError where no entry fits and ModelRefused where the folder is
     incomplete, inconsistent or unsafe.
     """
-    entry = choose(read_catalogue(catalogue), task_name, model)
-    builders = _builders()
-    if entry.engine not in builders:
+    entry = choose(catalogue, task_name, model)
+    return _builder(entry)(entry, torch_device(device or entry.device))
+
+
+def _builder(entry: CatalogueEntry) -> Builder:
+    own: dict[str, Builder] = {"text-classifier": _text_classifier}
+    if entry.engine in own:
+        return own[entry.engine]
+    foreign = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if entry.engine not in foreign:
         raise CatalogueError(
-            f"{catalogue}: [{entry.name}] names the engine {entry.engine!r}; "
-            f"the engines are {', '.join(sorted(builders))}"
+            f"[{entry.name}] names the engine {entry.engine!r}; "
+            f"the engines are {', '.join(sorted({*own, *foreign}))}"
         )
-    return builders[entry.engine](entry, torch_device(device or entry.device))
-
-
-def _builders() -> dict[str, Builder]:
-    return {"text-classifier": _text_classifier}
+    try:
+        builder: Builder = foreign[entry.engine].load()
+    except (ImportError, AttributeError) as error:
+        raise CatalogueError(
+            f"the entry point of the engine {entry.engine!r} cannot be loaded: {error}"
+        ) from error
+    return builder
 
 
 def _text_classifier(entry: CatalogueEntry, device: torch.device) -> Engine:
-    folder = read_folder(entry.folder)
+    folder = read_folder(entry.model_folder)
     encoder = None
     if entry.encoder_package is not None:
         encoder = SentenceEncoder(

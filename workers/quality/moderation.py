@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score, f1_score
 from lepton_tasks.errors import LeptonError
 from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.moderation import ModerationOutput
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.quality.scoring import moderate
@@ -291,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         require(chosen.data, {source.data for source in SOURCES}, ["train", "dev"])
         page = report(
-            load_engine("moderation", DEFAULT_CATALOGUE, "cpu"),
+            load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu"),
             chosen.data,
             chosen.seed,
             chosen.cache,

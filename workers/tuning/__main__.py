@@ -14,7 +14,7 @@ from lepton_tasks.errors import LeptonError
 from lepton_tasks.logs import set_up_logging
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import load_settings
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import load_catalogue
 from workers.engines.loader import load_engine
 from workers.tuning.cache import TuningCache
 from workers.tuning.report import tuning_document, tuning_table
@@ -40,7 +40,7 @@ def _tune(options: argparse.Namespace) -> None:
     if options.device:
         settings = settings.model_copy(update={"device": options.device})
     task = get_task(options.task)
-    engine = load_engine(task.name, DEFAULT_CATALOGUE, settings.device)
+    engine = load_engine(task.name, load_catalogue(settings), settings.device)
     warm_up(task, engine)
     tuner = Tuner(settings)
     tuning = tuner.measure(task, engine, options.seconds)

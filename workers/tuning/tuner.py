@@ -12,7 +12,7 @@ import torch
 
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
+from workers.catalogue.entries import choose, load_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import torch_device
 from workers.tuning.cache import Tuning, TuningCache, TuningKey, device_label
@@ -66,7 +66,7 @@ class Tuner:
 
     def key(self, task: AnyTask, engine: Engine) -> TuningKey:
         """What the tuning of ``engine`` depends on."""
-        entry = choose(read_catalogue(DEFAULT_CATALOGUE), task.name, None)
+        entry = choose(load_catalogue(self.settings), task.name, None)
         return TuningKey(
             model=engine.name,
             revision=engine.revision,

@@ -12,8 +12,8 @@ from workers.errors import CatalogueError
 
 def test_default_catalogue_serves_moderation_from_a_folder_that_is_there() -> None:
     entry = choose(read_catalogue(DEFAULT_CATALOGUE), "moderation", None)
-    assert (entry.folder / "model.safetensors").is_file()
-    assert (entry.folder / "CARD.md").is_file()
+    assert (entry.model_folder / "model.safetensors").is_file()
+    assert (entry.model_folder / "CARD.md").is_file()
     assert entry.demo is False
 
 
@@ -22,7 +22,7 @@ def test_default_catalogue_serves_moderation_from_a_folder_that_is_there() -> No
     [
         ("a = [", "not valid TOML"),
         ("a = 1", "'a' stands outside any table"),
-        ('[a]\ntask = "t"\nengine = "e"', r"\[a\] folder: Field required"),
+        ('[a]\ntask = "t"', r"\[a\] engine: Field required"),
         ('[a]\ntask="t"\nengine="e"\nfolder="f"\ndtype="int3"', r"\[a\] dtype: .*float32"),
         ('[a]\ntask="t"\nengine="e"\nfolder="f"\ncolour="red"', r"\[a\] colour: Extra inputs"),
     ],

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
 from workers.errors import CatalogueError, ModelRefused
 
@@ -46,11 +46,11 @@ def change_config(catalogue: Path, **changes: object) -> None:
 
 
 def test_revision_follows_the_content(catalogue: Path) -> None:
-    engine = load_engine("moderation", catalogue, "cpu")
-    shipped = load_engine("moderation", DEFAULT_CATALOGUE, "cpu")
+    engine = load_engine("moderation", read_catalogue(catalogue), "cpu")
+    shipped = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
     assert (engine.name, engine.revision) == ("mine", shipped.revision)
     change_config(catalogue, seed=99)
-    assert load_engine("moderation", catalogue, "cpu").revision != shipped.revision
+    assert load_engine("moderation", read_catalogue(catalogue), "cpu").revision != shipped.revision
 
 
 def test_pickled_weights_are_never_read(catalogue: Path) -> None:
@@ -64,26 +64,26 @@ def test_pickled_weights_are_never_read(catalogue: Path) -> None:
     weights.unlink()
     torch.save(Malicious(), weights.with_name("pytorch_model.bin"))
     with pytest.raises(ModelRefused, match="safetensors only, never as pickles"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
     assert not marker.exists()
 
 
 def test_pickle_under_a_safe_name_is_refused(catalogue: Path) -> None:
     torch.save({"a": torch.zeros(1)}, catalogue.parent / "model" / "model.safetensors")
     with pytest.raises(ModelRefused, match="cannot be read as safetensors"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 def test_remote_code_is_refused(catalogue: Path) -> None:
     change_config(catalogue, auto_map={"AutoModel": "theirs.Model"})
     with pytest.raises(ModelRefused, match="auto_map"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 def test_missing_config_is_named(catalogue: Path) -> None:
     (catalogue.parent / "model" / "config.json").unlink()
     with pytest.raises(ModelRefused, match=r"has no config\.json"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_labels_must_fit_weights_and_task(catalogue: Path, labels: list[str], sa
     config["languages"]["zh"]["labels"] = labels
     change_config(catalogue, languages=config["languages"])
     with pytest.raises(ModelRefused, match=says):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 def test_missing_tensor_is_named(catalogue: Path) -> None:
@@ -107,27 +107,27 @@ def test_missing_tensor_is_named(catalogue: Path) -> None:
     del tensors["en.dense"]
     save_file(tensors, weights)
     with pytest.raises(ModelRefused, match=r"en\.dense is missing"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 def test_incomplete_config_is_named(catalogue: Path) -> None:
     change_config(catalogue, languages={"en": {"labels": ["hate"]}})
     with pytest.raises(ModelRefused, match=r"language en: config\.json is incomplete"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
     change_config(catalogue, fallback_language="fr")
     with pytest.raises(ModelRefused, match="fallback_language 'fr'"):
-        load_engine("moderation", catalogue, "cpu")
+        load_engine("moderation", read_catalogue(catalogue), "cpu")
 
 
 def test_catalogue_faults_are_named(catalogue: Path) -> None:
     folder = catalogue.parent
     with pytest.raises(CatalogueError, match=r"0 models .* default of 'sentiment'"):
-        load_engine("sentiment", catalogue, "cpu")
+        load_engine("sentiment", read_catalogue(catalogue), "cpu")
     with pytest.raises(CatalogueError, match=r"no model 'other' for moderation.*mine"):
-        load_engine("moderation", catalogue, "cpu", model="other")
+        load_engine("moderation", read_catalogue(catalogue), "cpu", model="other")
     with pytest.raises(CatalogueError, match="'decoder'; the engines are text-classifier"):
-        load_engine("moderation", write(folder, engine="decoder"), "cpu")
+        load_engine("moderation", read_catalogue(write(folder, engine="decoder")), "cpu")
     with pytest.raises(ModelRefused, match="pip install no-such-encoder"):
-        load_engine("moderation", write(folder, package="no-such-encoder"), "cpu")
+        load_engine("moderation", read_catalogue(write(folder, package="no-such-encoder")), "cpu")
     with pytest.raises(CatalogueError, match="'tpu0' is no device"):
-        load_engine("moderation", DEFAULT_CATALOGUE, "tpu0")
+        load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "tpu0")

@@ -9,7 +9,7 @@ import pytest
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 
@@ -28,7 +28,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return load_engine("moderation", DEFAULT_CATALOGUE, "cpu")
+    return load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
 
 
 def encode(texts: Sequence[str]) -> list[ModelInput]:

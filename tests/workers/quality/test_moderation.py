@@ -8,7 +8,7 @@ import pytest
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions, ModerationOutput
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
 from workers.quality.moderation import CHECKS, any_of, davidson_label, main
 from workers.quality.scoring import moderate
@@ -34,7 +34,7 @@ def test_any_of_reads_each_category() -> None:
 
 
 def test_outputs_come_in_input_order_whatever_the_lengths() -> None:
-    engine = load_engine("moderation", DEFAULT_CATALOGUE, "cpu")
+    engine = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
     texts = ["A long and harmless sentence about the garden. " * 9, "你好", "Hi", "谢谢大家" * 30]
     scored = moderate(engine, texts)
     assert [one.language for one in scored.outputs] == ["en", "zh", "en", "zh"]

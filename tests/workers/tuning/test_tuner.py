@@ -11,7 +11,7 @@ import torch
 
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import DEFAULT_CATALOGUE
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.tuning.cache import TuningCache
@@ -22,7 +22,7 @@ TASK = get_task("moderation")
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return load_engine("moderation", DEFAULT_CATALOGUE, "cpu")
+    return load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
 
 
 @pytest.fixture(autouse=True)

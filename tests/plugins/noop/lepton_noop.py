@@ -1,0 +1,65 @@
+"""A task that does nothing, brought from outside: what the path of a job costs by itself.
+
+Its folder on PYTHONPATH is what an installed package is to Python, so this is also the
+example of a task and an engine that users add by entry points and a catalogue file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from pydantic import BaseModel
+
+from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
+from workers.catalogue.entries import CatalogueEntry
+from workers.engines.base import Encoded
+
+
+class NoopOutput(BaseModel):
+    """How many characters the text has."""
+
+    characters: int
+
+
+class Noop(Task[TaskOptions, NoopOutput]):
+    """Count characters."""
+
+    name = "noop"
+    summary = "Count the characters of a text."
+    engine = "noop"
+    options_model = TaskOptions
+    output_model = NoopOutput
+    examples = (Example("one"), Example("二"))
+
+    def encode(self, item: str, options: TaskOptions) -> ModelInput:
+        """Pass the text on."""
+        return ModelInput(item, "und")
+
+    def decode(
+        self, raw: Mapping[str, float], model_input: ModelInput, options: TaskOptions
+    ) -> NoopOutput:
+        """Read the count."""
+        return NoopOutput(characters=int(raw["characters"]))
+
+
+class NoopEngine:
+    """Answers at once."""
+
+    revision = "0"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
+        """One token a text."""
+        return [Encoded(1, len(one.text)) for one in inputs]
+
+    def forward(self, batch: Sequence[Encoded]) -> list[Mapping[str, float]]:
+        """Hand the lengths back."""
+        return [{"characters": one.tokens} for one in batch]
+
+
+def build(entry: CatalogueEntry, device: torch.device) -> NoopEngine:
+    """Make the engine."""
+    return NoopEngine(entry.name)
