@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from celery.exceptions import InvalidTaskError
@@ -31,6 +31,8 @@ from workers.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 MAX_ID_LENGTH = 255
+_NO_ARGUMENTS: Final = ([], {}, {})
+"""Payload of every message of ours, whatever its body says: the row holds the arguments."""
 
 
 def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None]:
@@ -49,10 +51,10 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
         job_id = headers.get("id")
         if not isinstance(job_id, str) or not 1 <= len(job_id) <= MAX_ID_LENGTH:
             raise InvalidTaskError("the message has no usable task id")
-        payload = message.payload
+        own = OWN_HEADER in headers
+        payload = _NO_ARGUMENTS if own else message.payload
         if not (isinstance(payload, list | tuple) and len(payload) == 3):
             raise InvalidTaskError("the body is not [args, kwargs, embed]")
-        own = OWN_HEADER in headers
         request = request_class(
             message,
             on_ack=ack,

@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Row,
-    Text,
-    case,
-    column,
-    or_,
-    select,
-    update,
-    values,
-)
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from lepton_tasks.ids import new_id
 from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
@@ -26,6 +16,7 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState, sources
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.jobs import new_row
+from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 
@@ -54,6 +45,9 @@ class ClaimStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._claim_statement = _claim_statement(database.dialect)
+        self._finish_statement = _finish_statement(database.dialect)
+        self._release_statement = _release_statement(database.dialect)
 
     def claim(
         self, worker_id: str, job_ids: Sequence[str], adoptions: Sequence[Adoption] = ()
@@ -79,29 +73,13 @@ class ClaimStore:
         ids = [*job_ids, *(job_id for job_id in adopted if job_id is not None)]
         if not ids:
             return []
-        claimable = (
-            select(jobs.c.id)
-            .where(
-                jobs.c.id.in_(ids),
-                jobs.c.state == JobState.QUEUED,
-                jobs.c.run_after <= now(),
-                or_(jobs.c.deadline.is_(None), jobs.c.deadline > now()),
-            )
-            .order_by(jobs.c.id)
-            .with_for_update(skip_locked=True)
-        )
         rows = connection.execute(
-            update(jobs)
-            .where(jobs.c.id.in_(claimable))
-            .values(
-                state=JobState.RUNNING,
-                fence=jobs.c.fence + 1,
-                claim_id=new_id("claim"),
-                worker_id=worker_id,
-                attempts=jobs.c.attempts + 1,
-                started_at=now(),
-            )
-            .returning(*_CLAIMED)
+            self._claim_statement,
+            {
+                "wanted": bind_rows((job_id,) for job_id in ids),
+                "new_claim": new_id("claim"),
+                "new_worker": worker_id,
+            },
         ).all()
         if len(rows) < len(ids):
             connection.execute(
@@ -137,18 +115,10 @@ class ClaimStore:
         return self._database.transact(lambda connection: self._finish(connection, finished))
 
     def _finish(self, connection: Connection, finished: Sequence[FinishedJob]) -> set[str]:
-        outcome = (
-            values(
-                column("id", Text),
-                column("fence", BigInteger),
-                column("claim_id", Text),
-                column("state", Text),
-                column("result", Text),
-                column("error", Text),
-                name="outcome",
-            )
-            .data(
-                [
+        rows = connection.execute(
+            self._finish_statement,
+            {
+                "outcome": bind_rows(
                     (
                         item.claim.id,
                         item.claim.fence,
@@ -158,25 +128,8 @@ class ClaimStore:
                         item.error,
                     )
                     for item in finished
-                ]
-            )
-            .cte("outcome")
-        )
-        rows = connection.execute(
-            update(jobs)
-            .where(
-                jobs.c.id == outcome.c.id,
-                jobs.c.fence == outcome.c.fence,
-                jobs.c.claim_id == outcome.c.claim_id,
-                jobs.c.state.in_(sources(JobState.SUCCEEDED)),
-            )
-            .values(
-                state=_unless_cancelled(outcome.c.state, JobState.CANCELLED),
-                result=_unless_cancelled(outcome.c.result, None),
-                error=_unless_cancelled(outcome.c.error, None),
-                finished_at=now(),
-            )
-            .returning(*SETTLED_COLUMNS)
+                )
+            },
         ).all()
         settle(connection, rows, {item.claim.id: item.failed_items for item in finished})
         return {row.id for row in rows}
@@ -189,23 +142,10 @@ class ClaimStore:
         """
         if not claims:
             return []
-        mine = values(
-            column("id", Text), column("fence", BigInteger), column("claim_id", Text), name="mine"
-        ).data([(claim.id, claim.fence, claim.claim_id) for claim in claims])
-        mine_cte = mine.cte("mine")
 
         def work(connection: Connection) -> list[str]:
-            rows = connection.execute(
-                update(jobs)
-                .where(
-                    jobs.c.id == mine_cte.c.id,
-                    jobs.c.fence == mine_cte.c.fence,
-                    jobs.c.claim_id == mine_cte.c.claim_id,
-                    jobs.c.state == JobState.RUNNING,
-                )
-                .values(**REQUEUED, attempts=jobs.c.attempts - 1)
-                .returning(jobs.c.id)
-            ).all()
+            mine = bind_rows((claim.id, claim.fence, claim.claim_id) for claim in claims)
+            rows = connection.execute(self._release_statement, {"mine": mine}).all()
             return [row.id for row in rows]
 
         return self._database.transact(work)
@@ -219,6 +159,80 @@ REQUEUED: dict[str, Any] = {
     "started_at": None,
 }
 """Columns of a job that goes back to the queue, unpublished so that somebody publishes it."""
+
+
+def _claim_statement(dialect: str) -> ReturningUpdate[Any]:
+    wanted = rowset("wanted", dialect, {"id": Text()})
+    claimable = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.id.in_(select(wanted.c.id)),
+            jobs.c.state == JobState.QUEUED,
+            jobs.c.run_after <= now(),
+            or_(jobs.c.deadline.is_(None), jobs.c.deadline > now()),
+        )
+        .order_by(jobs.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(claimable))
+        .values(
+            state=JobState.RUNNING,
+            fence=jobs.c.fence + 1,
+            claim_id=bindparam("new_claim"),
+            worker_id=bindparam("new_worker"),
+            attempts=jobs.c.attempts + 1,
+            started_at=now(),
+        )
+        .returning(*_CLAIMED)
+    )
+
+
+def _finish_statement(dialect: str) -> ReturningUpdate[Any]:
+    outcome = rowset(
+        "outcome",
+        dialect,
+        {
+            "id": Text(),
+            "fence": BigInteger(),
+            "claim_id": Text(),
+            "state": Text(),
+            "result": Text(),
+            "error": Text(),
+        },
+    )
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == outcome.c.id,
+            jobs.c.fence == outcome.c.fence,
+            jobs.c.claim_id == outcome.c.claim_id,
+            jobs.c.state.in_(sources(JobState.SUCCEEDED)),
+        )
+        .values(
+            state=_unless_cancelled(outcome.c.state, JobState.CANCELLED),
+            result=_unless_cancelled(outcome.c.result, None),
+            error=_unless_cancelled(outcome.c.error, None),
+            finished_at=now(),
+        )
+        .returning(*SETTLED_COLUMNS)
+    )
+
+
+def _release_statement(dialect: str) -> ReturningUpdate[Any]:
+    mine = rowset("mine", dialect, {"id": Text(), "fence": BigInteger(), "claim_id": Text()})
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == mine.c.id,
+            jobs.c.fence == mine.c.fence,
+            jobs.c.claim_id == mine.c.claim_id,
+            jobs.c.state == JobState.RUNNING,
+        )
+        .values(**REQUEUED, attempts=jobs.c.attempts - 1)
+        .returning(jobs.c.id)
+    )
 
 
 def _unless_cancelled(kept: Any, cancelled: Any) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from kombu.transport.virtual import Message as StockMessage
 from kombu.utils.json import loads
+
+_TYPED: Final = b"__type__"
+"""Marks a value of a Python type in kombu's JSON, such as a time or bytes."""
 
 
 class Unreadable(Exception):
@@ -19,7 +23,7 @@ def decode(raw: bytes, tag: str) -> Any:
         Unreadable: it is no UTF-8 or no JSON for Python, or has another tag for it.
     """
     try:
-        payload = loads(raw)
+        payload = _parse(raw)
         same = payload["properties"]["delivery_tag"] == tag
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
@@ -28,6 +32,17 @@ def decode(raw: bytes, tag: str) -> Any:
     if not same:
         raise Unreadable("properties.delivery_tag is ambiguous")
     return payload
+
+
+def _parse(raw: bytes) -> Any:
+    # kombu's parser takes 40 µs a message and knows more: typed values, numbers of any
+    # size, NaN, escaped halves of surrogate pairs. So what orjson refuses is its to judge.
+    if _TYPED not in raw:
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            pass
+    return loads(raw)
 
 
 class Message(StockMessage):  # type: ignore[misc] # kombu has no types
