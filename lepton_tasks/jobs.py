@@ -94,14 +94,23 @@ class FinishedJob:
     """What the runner made of a claimed job, ready for the finish transaction.
 
     ``result`` is the JSON of the whole answer for a success, ``error`` that of
-    ``{code, message}`` for a failure; exactly one is set. ``failed_items`` counts
-    the inputs that have an error of their own inside ``result``.
+    ``{code, message}`` for a failure; exactly one is set, neither for a job that was
+    ``cancelled``. ``failed_items`` counts the inputs that have an error of their own
+    inside ``result``.
     """
 
     claim: ClaimedJob
     result: str | None
     error: str | None
     failed_items: int = 0
+    cancelled: bool = False
+
+    @property
+    def state(self) -> JobState:
+        """How the job ends, unless its tenant cancels it first."""
+        if self.cancelled:
+            return JobState.CANCELLED
+        return JobState.SUCCEEDED if self.error is None else JobState.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ class Priority(StrEnum):
         >>> [priority.rank for priority in Priority]
         [0, 1, 2]
         """
-        return list(Priority).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 def parse_priority(value: object) -> Priority:

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Items a worker holds at most before it stops fetching."""
     catalogues: str = ""
     """Files of further models, joined by colons; see ``workers/catalogue/default.toml``."""
+    encode_seconds: float = Field(default=5.0, gt=0, le=600)
+    """Longest that cleaning and tokenising one input may take; the input fails then."""
     device: str = "cpu"
     """Torch device of the worker: ``cpu``, ``cuda``, ``cuda:1``."""
     threads: int = Field(default=0, ge=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -15,16 +15,25 @@ WEIGHTS: Final = (16.0, 4.0, 1.0)
 """Share of the device by rank while all priorities have work, most urgent first."""
 
 
-@dataclass(order=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Entry(Generic[T]):
-    """A waiting item, ordered by length for the sorted lane."""
+    """A waiting item."""
 
     length: int
     arrival: int
-    item: T = field(compare=False)
-    tenant: str = field(compare=False)
-    engine: Hashable = field(compare=False)
-    taken: bool = field(default=False, compare=False)
+    item: T
+    tenant: str
+    engine: Hashable
+    taken: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, _Entry[T]]:
+        """Its element in a lane. Arrivals differ, so entries are never compared."""
+        return self.length, self.arrival, self
+
+
+_Lane = list[tuple[int, int, _Entry[T]]]
+"""Waiting items of one class and engine, sorted by length, then arrival."""
 
 
 @dataclass(slots=True)
@@ -51,7 +60,25 @@ class _Class(Generic[T]):
 
     served: float = 0.0
     tenants: dict[str, _Tenant[T]] = field(default_factory=dict)
-    by_length: dict[Hashable, list[_Entry[T]]] = field(default_factory=dict)
+    by_length: dict[Hashable, _Lane[T]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """What may run next, shortest first; it waits all the same until it is removed.
+
+    ``padded`` is the tokens of its rectangle. ``full`` says that no other item could join.
+    """
+
+    entries: Sequence[_Entry[T]]
+    rank: int
+    padded: int
+    full: bool
+
+    @property
+    def items(self) -> list[T]:
+        """The items themselves."""
+        return [entry.item for entry in self.entries]
 
 
 class Batcher(Generic[T]):
@@ -120,7 +147,7 @@ class Batcher(Generic[T]):
         line = own.tenants[tenant]
         heapq.heappush(line.waiting, (deadline or math.inf, entry.arrival, entry))
         line.size += 1
-        insort(own.by_length.setdefault(engine, []), entry)
+        insort(own.by_length.setdefault(engine, []), entry.key)
         self._size += 1
 
     def take(self, budget: int) -> list[T]:
@@ -128,35 +155,80 @@ class Batcher(Generic[T]):
 
         An item longer than the budget runs alone rather than never.
         """
+        choice = self.choose(budget)
+        if choice is None:
+            return []
+        self.remove(choice)
+        return choice.items
+
+    def choose(self, budget: int) -> Choice[T] | None:
+        """Return what :meth:`take` would, and leave it waiting; None if nothing waits."""
         rank = self._next_rank(budget)
         if rank is None:
-            return []
+            return None
         own = self._classes[rank]
         leader = min(own.tenants.values(), key=lambda line: (line.served, line.first().arrival))
         anchor = leader.first()
         lane = own.by_length[anchor.engine]
         start, stop = _similar(lane, anchor, budget)
-        chosen = lane[start:stop]
-        del lane[start:stop]
+        chosen = [entry for _, _, entry in lane[start:stop]]
+        longest = chosen[-1].length
+        full = longest * (len(chosen) + 1) > budget
+        return Choice(chosen, rank, longest * len(chosen), full)
+
+    def still_next(self, choice: Choice[T], budget: int) -> bool:
+        """Whether an earlier choice is as good as a new one.
+
+        It is not where more urgent work came, the budget fell, or another item that
+        waits now could join it.
+
+        >>> batcher = Batcher[str]()
+        >>> batcher.add("bulk", length=4, rank=2, engine="m")
+        >>> batcher.add("bulk too", length=4, rank=2, engine="m")
+        >>> choice = batcher.choose(budget=9)
+        >>> batcher.still_next(choice, budget=9), batcher.still_next(choice, budget=3)
+        (True, False)
+        >>> batcher.add("urgent", length=4, rank=0, engine="m")
+        >>> batcher.still_next(choice, budget=9)
+        False
+        """
+        if choice.rank != self._next_rank(budget) or any(one.taken for one in choice.entries):
+            return False
+        if len(choice.entries) > 1 and choice.padded > budget:
+            return False
+        lane = self._classes[choice.rank].by_length[choice.entries[0].engine]
+        return choice.full if len(lane) > len(choice.entries) else True
+
+    def remove(self, choice: Choice[T]) -> None:
+        """Take a choice whose items all still wait; its tokens count as served."""
+        own = self._classes[choice.rank]
+        engine = choice.entries[0].engine
+        lane = own.by_length[engine]
+        start = bisect_left(lane, choice.entries[0].key)
+        stop = start + len(choice.entries)
+        if stop <= len(lane) and lane[stop - 1][2] is choice.entries[-1]:
+            del lane[start:stop]
+        else:  # others have come in between
+            for entry in choice.entries:
+                del lane[bisect_left(lane, entry.key)]
         if not lane:
-            del own.by_length[anchor.engine]
-        padded = chosen[-1].length
-        own.served += padded * len(chosen) / self._weights[rank]
-        for entry in chosen:
+            del own.by_length[engine]
+        own.served += choice.padded / self._weights[choice.rank]
+        share = choice.padded / len(choice.entries)
+        for entry in choice.entries:
             entry.taken = True
             line = own.tenants[entry.tenant]
-            line.served += padded
+            line.served += share
             line.size -= 1
             if not line.size:
                 del own.tenants[entry.tenant]
-        self._size -= len(chosen)
-        return [entry.item for entry in chosen]
+        self._size -= len(choice.entries)
 
     def drain(self) -> Iterator[T]:
         """Remove and yield everything."""
         for own in self._classes:
             for lane in own.by_length.values():
-                yield from (entry.item for entry in lane)
+                yield from (entry.item for _, _, entry in lane)
             own.tenants.clear()
             own.by_length.clear()
         self._size = 0
@@ -172,25 +244,25 @@ class Batcher(Generic[T]):
         return None
 
 
-def _similar(entries: list[_Entry[T]], anchor: _Entry[T], budget: int) -> tuple[int, int]:
-    """Widest-fitting slice of the sorted ``entries`` around ``anchor``.
+def _similar(lane: _Lane[T], anchor: _Entry[T], budget: int) -> tuple[int, int]:
+    """Widest-fitting slice of ``lane`` around ``anchor``.
 
     Grows towards the neighbour that wastes fewer padded tokens: a shorter one wastes
     its difference to the longest, a longer one makes all others waste the difference.
     """
-    start = bisect_left(entries, anchor)
+    start = bisect_left(lane, anchor.key)
     stop = start + 1
     longest = anchor.length
     while True:
         count = stop - start + 1
         shorter = start > 0 and longest * count <= budget
-        longer = stop < len(entries) and entries[stop].length * count <= budget
+        longer = stop < len(lane) and lane[stop][0] * count <= budget
         if not shorter and not longer:
             return start, stop
-        waste_below = longest - entries[start - 1].length if shorter else None
-        waste_above = (entries[stop].length - longest) * (count - 1) if longer else None
+        waste_below = longest - lane[start - 1][0] if shorter else None
+        waste_above = (lane[stop][0] - longest) * (count - 1) if longer else None
         if waste_above is None or (waste_below is not None and waste_below <= waste_above):
             start -= 1
         else:
-            longest = entries[stop].length
+            longest = lane[stop][0]
             stop += 1

@@ -61,6 +61,7 @@ class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         runtime.attach(consumer)
         channel = consumer.task_consumer.channel
         channel.fetch_room = runtime.room
+        channel.fetch_urgent_room = runtime.urgent_room
         # After a reconnect the intake still holds what the old channel fetched, and
         # acknowledges it; restoring it as well would only make duplicates.
         channel.do_restore = False

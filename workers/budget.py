@@ -40,6 +40,12 @@ class TokenBudget:
         """Remember that high-priority work was about at ``now``."""
         self._urgent_until = now + self.memory_seconds
 
+    def at(self, now: float, urgent: bool) -> int:
+        """Budget of a micro-batch that begins ``now``; ``urgent`` says that such work waits."""
+        if urgent:
+            self.saw_urgent(now)
+        return self.tokens(now)
+
     def tokens(self, now: float) -> int:
         """Budget of a micro-batch that begins ``now``."""
         if now >= self._urgent_until or not self._rate:

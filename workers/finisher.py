@@ -1,10 +1,12 @@
-"""Results into the store: all that is ready in one transaction, then the word to Celery."""
+"""From raw answers to stored results: decode, sum up, all that is ready in one transaction."""
 
 from __future__ import annotations
 
 import logging
 import queue
 import time
+from collections.abc import Sequence
+from typing import Any, Final
 
 import redis
 from sqlalchemy.exc import DBAPIError
@@ -13,34 +15,46 @@ from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
-from workers.engines.base import Engine
+from workers.held import HeldJob, HeldJobs, Input, Item
+from workers.outcomes import Done, Failed, Outcome
 from workers.reporter import Ended, Reporter
+from workers.text_free import describe
 from workers.vital import vital_thread
-from workers.work import HeldJob
 
 logger = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = 256
-_RETRY_SECONDS = 1.0
+MOST_WAITING: Final = 8
+"""Micro-batches that may wait here; beyond it a slow store slows the model."""
+_MOST_AT_ONCE: Final = 512
+_RETRY_SECONDS: Final = 1.0
+
+_Answers = Sequence[tuple[Input | Item, Outcome]]
 
 
 class Finisher:
-    """A thread that commits finished jobs. Its queue is bounded: a slow store slows the model."""
+    """A thread that decodes answers and commits finished jobs. Its queue is bounded."""
 
-    def __init__(self, store: Store, client: redis.Redis, reporter: Reporter) -> None:
+    def __init__(
+        self, store: Store, client: redis.Redis, reporter: Reporter, held: HeldJobs
+    ) -> None:
         self._store = store
         self._redis = client
         self._reporter = reporter
-        self._ready: queue.Queue[tuple[HeldJob, FinishedJob] | None] = queue.Queue(1024)
+        self._held = held
+        self._ready: queue.Queue[_Answers | None] = queue.Queue(MOST_WAITING)
         self._thread = vital_thread(self._run, "finisher")
 
     def start(self) -> None:
         """Begin to commit."""
         self._thread.start()
 
-    def put(self, job: HeldJob, engine: Engine) -> None:
-        """Take a job whose items are all done; blocks while the store is behind."""
-        self._ready.put((job, job.finished(engine.name, engine.revision)))
+    def put(self, answers: _Answers) -> None:
+        """Take what became of a micro-batch's items; blocks while the store is behind."""
+        self._ready.put(answers)
+
+    def fail(self, inputs: Sequence[Input], why: Failed) -> None:
+        """Take inputs that will never reach the model."""
+        self.put([(one, why) for one in inputs])
 
     def close(self) -> None:
         """Commit what was put and stop."""
@@ -49,16 +63,21 @@ class Finisher:
 
     def _run(self) -> None:
         while True:
-            batch = [self._ready.get()]
-            while len(batch) < _MOST_AT_ONCE and not self._ready.empty():
-                batch.append(self._ready.get())
-            jobs = [entry for entry in batch if entry is not None]
-            if jobs:
-                self._commit(jobs)
-            if len(jobs) < len(batch):
+            finished: list[tuple[HeldJob, FinishedJob]] = []
+            answers = self._ready.get()
+            while answers is not None:
+                for one, outcome in answers:
+                    if settle(one, outcome):
+                        finished.append((one.job, one.job.finished()))
+                if len(finished) >= _MOST_AT_ONCE or self._ready.empty():
+                    break
+                answers = self._ready.get()
+            for first in range(0, len(finished), _MOST_AT_ONCE):
+                self._commit(finished[first : first + _MOST_AT_ONCE])
+            if answers is None:
                 return
 
-    def _commit(self, jobs: list[tuple[HeldJob, FinishedJob]]) -> None:
+    def _commit(self, jobs: Sequence[tuple[HeldJob, FinishedJob]]) -> None:
         while True:
             try:
                 taken = self._store.claims.finish([finished for _, finished in jobs])
@@ -66,17 +85,40 @@ class Finisher:
             except (StoreUnavailable, DBAPIError) as error:
                 logger.warning("cannot store %d results, trying again: %s", len(jobs), error)
                 time.sleep(_RETRY_SECONDS)
+        self._held.discard(held for held, _ in jobs)
         if len(taken) < len(jobs):
             logger.warning("%d stale results were not written", len(jobs) - len(taken))
         announce(self._redis, taken, deliveries=True)
         now = time.monotonic()
         self._reporter.ended(
-            [
-                Ended(
-                    held.request,
-                    now - (held.started_at or now),
-                    None if finished.error is None else "failed",
-                )
-                for held, finished in jobs
-            ]
+            [Ended(held.request, now - (held.started_at or now), _how(done)) for held, done in jobs]
         )
+
+
+def settle(one: Input | Item, outcome: Outcome) -> bool:
+    """Put an outcome into its job; True when that was the job's last open input."""
+    job = one.job
+    if isinstance(outcome, Failed):
+        return job.fail_item(one.place, outcome.code, outcome.message)
+    try:
+        output = _decoded(one, outcome)
+    except Exception as error:  # noqa: BLE001 - one item's failure is an outcome
+        logger.warning("job %s: an answer cannot be decoded: %s", job.claim.id, describe(error))
+        return job.fail_item(one.place, "decoding_failed", f"decoding raised {_name(error)}")
+    return job.complete(one.place, output)
+
+
+def _decoded(one: Any, outcome: Done) -> bytes:
+    output = one.job.task.decode(outcome.raw, one.model_input, one.job.options)
+    encoded: bytes = output.model_dump_json().encode()
+    return encoded
+
+
+def _how(finished: FinishedJob) -> str | None:
+    if finished.cancelled:
+        return "cancelled"
+    return None if finished.error is None else "failed"
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__

@@ -1,4 +1,4 @@
-"""From message to waiting items: one claim for all that was fetched, then tokenising."""
+"""From message to held job: one claim for all that was fetched."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import StoreUnavailable
@@ -18,10 +19,13 @@ from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.store import Store
 from workers.engines.base import Engine
 from workers.finisher import Finisher
+from workers.held import HeldJob, HeldJobs, Input
+from workers.outcomes import WRONG_OPTIONS
+from workers.preparer import Preparer
 from workers.reporter import Reporter
 from workers.text_free import describe
 from workers.vital import vital_thread
-from workers.work import HeldJob, Item, WorkQueue
+from workers.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -50,25 +54,28 @@ class Received:
 
 
 class Intake:
-    """A thread that claims what was fetched and makes items of it."""
+    """A thread that claims what was fetched and hands it on to be encoded."""
 
     def __init__(
         self,
         worker_id: str,
         served: Mapping[str, Served],
         store: Store,
-        queue: WorkQueue,
+        window: Window,
+        preparer: Preparer,
         finisher: Finisher,
         reporter: Reporter,
-        window_items: int,
+        held: HeldJobs,
     ) -> None:
         self._worker_id = worker_id
         self._served = served
         self._store = store
-        self._queue = queue
+        self._window = window
+        self._preparer = preparer
         self._finisher = finisher
         self._reporter = reporter
-        self._window_items = window_items
+        self._held = held
+        self._defaults: dict[str, Any] = {}
         self._received: list[Received] = []
         self._items_per_job = _ITEMS_AT_FIRST
         self._arrived = threading.Condition()
@@ -85,11 +92,20 @@ class Intake:
         How many items a message holds is known once it is claimed, so until then each
         counts as many as jobs held of late.
         """
+        return self._room(self._window.free())
+
+    def urgent_room(self) -> int:
+        """Messages of the most urgent queues that may be fetched though the window is full."""
+        return self._room(self._window.free_for_urgent())
+
+    def _room(self, free: int) -> int:
         if self._closed:
             return 0
         waiting = len(self._received)
-        items = self._window_items - len(self._queue) - waiting * self._items_per_job
-        return max(0, min(MAX_UNCLAIMED - waiting, int(items / self._items_per_job)))
+        messages = int((free - waiting * self._items_per_job) / self._items_per_job)
+        if not waiting and self._window.is_empty():
+            messages = max(1, messages)  # a job larger than the window runs all the same
+        return max(0, min(MAX_UNCLAIMED - waiting, messages))
 
     def put(self, received: Received) -> None:
         """Take a message; called on the event loop, returns at once."""
@@ -135,11 +151,14 @@ class Intake:
         misplaced = [claim for claim in claims if claim.task not in self._served]
         if misplaced:  # of a task whose message came by another's queue: back to its own
             self._release(misplaced)
-        for claim in claims:
-            if claim.task not in self._served:
-                continue
-            self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
-            self._prepare(claim, requests[claim.id])
+        jobs = [
+            job
+            for claim in claims
+            if claim.task in self._served
+            and (job := self._hold(claim, requests[claim.id])) is not None
+        ]
+        self._held.add(jobs)
+        self._preparer.add(jobs)
 
     def _release(self, claims: Sequence[ClaimedJob]) -> None:
         logger.warning("%d jobs came by the queue of another task", len(claims))
@@ -148,23 +167,23 @@ class Intake:
         except (StoreUnavailable, DBAPIError) as error:
             logger.warning("they come back when the lease ends: %s", error)
 
-    def _prepare(self, claim: ClaimedJob, request: Any) -> None:
+    def _hold(self, claim: ClaimedJob, request: Any) -> HeldJob | None:
+        """Make a held job; one whose options are wrong fails here."""
         served = self._served[claim.task]
-        count = len(claim.payload.inputs)
-        job = HeldJob(claim, served.task, None, request, [None] * count, count)
+        inputs = claim.payload.inputs
+        self._items_per_job += 0.1 * (len(inputs) - self._items_per_job)
         try:
-            job.options = served.task.options_model.model_validate(claim.payload.options)
-            inputs = [served.task.encode(text, job.options) for text in claim.payload.inputs]
-            encoded = served.engine.tokenize(inputs)
-        except Exception as error:  # noqa: BLE001 - one job's failure is an outcome
-            logger.error("job %s could not be encoded: %s", claim.id, describe(error))
-            for place in range(count):
-                job.fail_item(place, "encoding_failed", "the input could not be encoded")
-            self._finisher.put(job, served.engine)
-            return
-        self._queue.add(
-            [
-                Item(job, place, model_input, tokens, served.engine)
-                for place, (model_input, tokens) in enumerate(zip(inputs, encoded, strict=True))
-            ]
-        )
+            options = self._options(served.task, claim.payload.options)
+        except ValidationError as error:
+            logger.error("job %s has wrong options: %s", claim.id, describe(error))
+            job = HeldJob(claim, served.task, served.engine, None, request)
+            self._finisher.fail([Input(job, place) for place in range(len(inputs))], WRONG_OPTIONS)
+            return None
+        return HeldJob(claim, served.task, served.engine, options, request)
+
+    def _options(self, task: AnyTask, given: Mapping[str, Any]) -> Any:
+        if given:
+            return task.options_model.model_validate(given)
+        if task.name not in self._defaults:
+            self._defaults[task.name] = task.options_model.model_validate({})
+        return self._defaults[task.name]

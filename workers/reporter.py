@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,13 +19,24 @@ logger = logging.getLogger(__name__)
 
 
 _EVENTS_AT_ONCE: Final = 1000
-"""Events of one publication. Celery sends what is buffered at each turn of the event loop;
-its own limit of 24 cost more than all else a job did there."""
+_FLUSH_SECONDS: Final = 0.05
+"""Most events of one publication, and how long they may wait for others. Celery's own 24, and
+a publication at each turn of the event loop, cost more than all else a job did there."""
+
+
+_ENDED: Final[Mapping[str | None, tuple[str, Mapping[str, Any]]]] = {
+    None: ("task-succeeded", {"result": ""}),
+    "failed": ("task-failed", {"exception": "failed", "traceback": ""}),
+    "cancelled": ("task-revoked", {"terminated": False, "signum": None, "expired": False}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a job's run ended, for Celery: ``error`` is a code, ``runtime`` seconds."""
+    """How a job's run ended, for Celery: ``runtime`` in seconds.
+
+    ``error`` is None for a success, else ``failed`` or ``cancelled``.
+    """
 
     request: Any
     runtime: float
@@ -38,14 +49,19 @@ class Reporter:
     def __init__(self) -> None:
         self._consumer: Any = None
         self._direct = False
+        self._flush_due = False
 
     def attach(self, consumer: Any) -> None:
         """Use a (re)connected consumer from now on."""
-        consumer.event_dispatcher.buffer_limit = _EVENTS_AT_ONCE
+        dispatcher = consumer.event_dispatcher
+        dispatcher.buffer_limit = _EVENTS_AT_ONCE
+        if consumer.hub is not None:  # else Celery buffers nothing
+            dispatcher.on_send_buffered = self._flush_soon
         self._consumer = consumer
+        self._flush_due = False
 
     def loop_has_stopped(self) -> None:
-        """Call directly from now on: the caller is the main thread and no loop runs."""
+        """Call directly from now on: no loop runs. Events wait for :meth:`flush`."""
         self._direct = True
 
     def acknowledge(self, requests: Sequence[Any], dropped: Sequence[Any]) -> None:
@@ -80,20 +96,25 @@ class Reporter:
         def work() -> None:
             for job in jobs:
                 state.task_ready(job.request, successful=job.error is None)
-                if job.error is None:
-                    job.request.send_event(
-                        "task-succeeded", name=job.request.name, result="", runtime=job.runtime
-                    )
-                else:
-                    job.request.send_event(
-                        "task-failed", name=job.request.name, exception=job.error, traceback=""
-                    )
+                kind, fields = _ENDED[job.error]
+                job.request.send_event(kind, name=job.request.name, runtime=job.runtime, **fields)
 
         self._on_loop(work)
 
     def wake(self) -> None:
         """Make the event loop look again whether it may fetch."""
         self._on_loop(_nothing)
+
+    def flush(self) -> None:
+        """Send the events that wait; on the event loop, or where none runs."""
+        self._flush_due = False
+        if self._consumer is not None:
+            _guarded(self._consumer.event_dispatcher.flush)
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due and not self._direct:
+            self._flush_due = True
+            self._consumer.hub.call_later(_FLUSH_SECONDS, self.flush)
 
     def _on_loop(self, work: Callable[[], None]) -> None:
         hub = getattr(self._consumer, "hub", None)

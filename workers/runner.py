@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from workers.budget import TokenBudget
 from workers.device_faults import DeviceFault, is_device_fault, is_out_of_memory
 from workers.finisher import Finisher
+from workers.held import HeldJob, Item
+from workers.outcomes import CANCELLED, Done, Outcome, raised
 from workers.progress import open_progress
 from workers.reporter import Reporter
 from workers.text_free import describe
 from workers.vital import vital_thread
-from workers.work import HeldJob, Item, WorkQueue
+from workers.work import MicroBatch, WorkQueue
 
 logger = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 1.0
 _LEASE_POLL_SECONDS = 0.1
-
-Scores = Mapping[str, float]
 
 
 class Runner:
@@ -34,13 +35,21 @@ class Runner:
         reporter: Reporter,
         budget: TokenBudget,
         may_start: Callable[[], bool],
+        is_revoked: Callable[[str], bool],
+        taken: Callable[[], None],
     ) -> None:
-        """``may_start`` says whether the lease is fresh enough to begin a micro-batch."""
+        """``may_start`` says whether the lease is fresh enough to begin a micro-batch.
+
+        ``is_revoked`` says of a job's id whether Celery was told to revoke it, and
+        ``taken`` is called when a micro-batch is about to run.
+        """
         self._queue = queue
         self._finisher = finisher
         self._reporter = reporter
         self._budget = budget
         self._may_start = may_start
+        self._is_revoked = is_revoked
+        self._taken = taken
         self._progress = open_progress()
         self._stopping = threading.Event()
         self._thread = vital_thread(self._run, "model")
@@ -59,24 +68,42 @@ class Runner:
             if not self._may_start():
                 self._stopping.wait(_LEASE_POLL_SECONDS)
                 continue
-            leaders = self._queue.take(self._tokens, _IDLE_SECONDS)
-            if leaders:
-                self._begin([item for leader in leaders for item in leader.with_followers()])
-                for leader, outcome in zip(leaders, self._compute(leaders), strict=True):
-                    for item in leader.with_followers():
-                        self._finish(item, outcome)
+            batch = self._queue.take(_IDLE_SECONDS)
+            if batch is not None:
+                self._run_batch(batch)
 
-    def _tokens(self, urgent: bool) -> int:
-        now = time.monotonic()
-        if urgent:
-            self._budget.saw_urgent(now)
-        return self._budget.tokens(now)
+    def _run_batch(self, batch: MicroBatch) -> None:
+        groups = [list(leader.with_followers()) for leader in batch.items]
+        self._note_revoked([item.job for group in groups for item in group])
+        dropped = [item for group in groups for item in group if item.job.cancelled]
+        if dropped:
+            self._finisher.put([(item, CANCELLED) for item in dropped])
+            alive = [[item for item in group if not item.job.cancelled] for group in groups]
+            groups = [group for group in alive if group]
+            batch = MicroBatch([group[0] for group in groups], None)
+        if not groups:
+            return
+        self._begin([item for group in groups for item in group])
+        self._taken()
+        outcomes = self._compute(batch)
+        self._finisher.put(
+            [
+                (item, outcome)
+                for group, outcome in zip(groups, outcomes, strict=True)
+                for item in group
+            ]
+        )
 
-    def _compute(self, leaders: Sequence[Item]) -> list[Scores | Exception]:
+    def _note_revoked(self, jobs: Sequence[HeldJob]) -> None:
+        for job in jobs:
+            if not job.cancelled and self._is_revoked(job.claim.id):
+                job.cancelled = True
+
+    def _compute(self, batch: MicroBatch) -> list[Outcome]:
         began = time.monotonic()
         with self._progress.busy():
-            outcomes = bisecting(leaders, _forward, self._budget.out_of_memory)
-        padded = max(item.encoded.length for item in leaders) * len(leaders)
+            outcomes = bisecting(batch.items, batch.prepared, _compute, self._budget.out_of_memory)
+        padded = max(item.encoded.length for item in batch.items) * len(batch.items)
         self._budget.observe(padded, time.monotonic() - began)
         return outcomes
 
@@ -92,39 +119,26 @@ class Runner:
         else:
             self._reporter.wake()  # the window has room again
 
-    def _finish(self, item: Item, outcome: Scores | Exception) -> None:
-        job = item.job
-        if isinstance(outcome, Exception):
-            done = job.fail_item(item.place, "model_error", f"the model raised {_name(outcome)}")
-        else:
-            try:
-                output = job.task.decode(outcome, item.model_input, job.options)
-                done = job.complete(item.place, output.model_dump_json().encode())
-            except Exception as error:  # noqa: BLE001 - one item's failure is an outcome
-                done = job.fail_item(
-                    item.place, "decoding_failed", f"decoding raised {_name(error)}"
-                )
-        if done:
-            self._finisher.put(job, item.engine)
-
 
 def bisecting(
     items: Sequence[Item],
-    forward: Callable[[Sequence[Item]], Sequence[Scores]],
+    prepared: Any,
+    compute: Callable[[Sequence[Item], Any], Sequence[Any]],
     out_of_memory: Callable[[], None],
-) -> list[Scores | Exception]:
-    """Run ``items`` together; where that raises, find the culprits by halving.
+) -> list[Outcome]:
+    """Compute ``items`` together; where that raises, find the culprits by halving.
 
-    Running out of memory halves too and is reported to ``out_of_memory``. A fault of
-    the CUDA context is not survivable: it propagates and ends the process, because
-    every later answer of that context would be wrong or fail.
+    ``prepared`` is what was made ready for all of them, None for nothing; halves are
+    prepared anew. Running out of memory halves too and is reported to ``out_of_memory``.
+    A fault of the CUDA context is not survivable: it propagates and ends the process,
+    because every later answer of that context would be wrong or fail.
 
     Returns:
         One outcome an item, in order. One raising item among N costs at most
         2·log2(N) + 1 forward passes.
     """
     try:
-        return list(forward(items))
+        return [Done(raw) for raw in compute(items, prepared)]
     except Exception as error:
         if is_device_fault(error):
             raise DeviceFault(describe(error)) from error
@@ -132,16 +146,17 @@ def bisecting(
             out_of_memory()
         elif len(items) == 1:
             logger.warning("job %s: the model raised %s", items[0].job.claim.id, describe(error))
-            return [error]
+            return [raised(error)]
     middle = len(items) // 2
-    return bisecting(items[:middle], forward, out_of_memory) + bisecting(
-        items[middle:], forward, out_of_memory
+    return bisecting(items[:middle], None, compute, out_of_memory) + bisecting(
+        items[middle:], None, compute, out_of_memory
     )
 
 
-def _forward(items: Sequence[Item]) -> Sequence[Scores]:
-    return items[0].engine.forward([item.encoded for item in items])
+def prepare(items: Sequence[Item]) -> Any:
+    """Make the tensors of a micro-batch ready."""
+    return [item.encoded for item in items]
 
 
-def _name(error: Exception) -> str:
-    return type(error).__name__
+def _compute(items: Sequence[Item], prepared: Any) -> Sequence[Any]:
+    return items[0].engine.forward(prepare(items) if prepared is None else prepared)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from celery.worker import state
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.ids import new_id
@@ -13,18 +16,24 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 from workers.budget import TokenBudget
 from workers.finisher import Finisher
-from workers.heartbeat import Heartbeat, reconciling
+from workers.heartbeat import Every, Heartbeat, reconciling
+from workers.held import HeldJobs
 from workers.intake import Intake, Received
+from workers.preparer import Preparer
 from workers.reporter import Reporter
-from workers.runner import Runner
+from workers.runner import Runner, prepare
 from workers.warmup import UNTUNED_BUDGET, WarmTask
+from workers.window import Window
 from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
 
+_CANCEL_SECONDS: Final = 1.0
+"""How often the store is asked which of the jobs held here were cancelled."""
+
 
 class Runtime:
-    """The path of a job inside a worker: intake → queue → runner → finisher."""
+    """The path of a job inside a worker: intake → preparer → queue → runner → finisher."""
 
     def __init__(
         self, settings: Settings, store: Store, hostname: str, served: Mapping[str, WarmTask]
@@ -36,8 +45,8 @@ class Runtime:
         self._settings = settings
         self._store = store
         self._redis = connect(settings.redis_url, 2.0)
-        self._queue = WorkQueue()
-        self._finisher = Finisher(store, self._redis, self.reporter)
+        self._held = HeldJobs()
+        self._finisher = Finisher(store, self._redis, self.reporter, self._held)
         self._heartbeat = Heartbeat(
             store,
             self.worker_id,
@@ -46,25 +55,32 @@ class Runtime:
             settings.lease_seconds,
             supersedes=settings.supervised,
         )
+        budget = TokenBudget(
+            min((one.token_budget for one in served.values()), default=UNTUNED_BUDGET),
+            settings.step_cap_seconds,
+        )
+        self._queue = WorkQueue(prepare, lambda urgent: budget.at(time.monotonic(), urgent))
+        self._preparer = Preparer(self._queue, self._finisher, settings.encode_seconds)
         self._runner = Runner(
             self._queue,
             self._finisher,
             self.reporter,
-            TokenBudget(
-                min((one.token_budget for one in served.values()), default=UNTUNED_BUDGET),
-                settings.step_cap_seconds,
-            ),
+            budget,
             self._heartbeat.is_fresh,
+            state.revoked.__contains__,
+            self._preparer.wake,
         )
         self._intake = Intake(
             self.worker_id,
             served,
             store,
-            self._queue,
+            Window(settings.window_items, (self._preparer, self._queue)),
+            self._preparer,
             self._finisher,
             self.reporter,
-            settings.window_items,
+            self._held,
         )
+        self._cancelling = Every(_CANCEL_SECONDS, self._heed_cancels, "cancelling")
         self._reconciling = reconciling(Reconciler(store, settings, self.worker_id))
         self._started = False
         self._drained = False
@@ -85,12 +101,18 @@ class Runtime:
         self._reconciling.start()
         self._finisher.start()
         self._runner.start()
+        self._preparer.start()
         self._intake.start()
+        self._cancelling.start()
         logger.info("serving %s as %s", ", ".join(self.served), self.worker_id)
 
     def room(self) -> int:
         """Messages that may be fetched now."""
         return self._intake.room()
+
+    def urgent_room(self) -> int:
+        """Messages of the most urgent queues that may be fetched now."""
+        return self._intake.urgent_room()
 
     def put(self, received: Received) -> None:
         """Take a fetched message."""
@@ -103,14 +125,19 @@ class Runtime:
         self._drained = True
         self.reporter.loop_has_stopped()
         self._intake.close()
-        waiting = self._queue.close()
+        self._cancelling.stop()
+        unfinished = dict.fromkeys(self._preparer.close())
+        unfinished |= dict.fromkeys(item.job for item in self._queue.close())
         self._runner.stop()
         self._finisher.close()
-        unfinished = {item.job: None for item in waiting}
         released = self._store.claims.release([job.claim for job in unfinished])
+        self.reporter.flush()
         self._reconciling.stop()
         self._heartbeat.stop()
         logger.info("drained: %d jobs were given back", len(released))
+
+    def _heed_cancels(self) -> None:
+        self._held.cancel(self._store.claims.cancelled(self.worker_id))
 
     def close(self) -> None:
         """Close what :meth:`drain` may still have needed."""

@@ -31,7 +31,7 @@ from workers.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 MAX_ID_LENGTH = 255
-_NO_ARGUMENTS: Final = ([], {}, {})
+_NO_ARGUMENTS: Final[tuple[Any, ...]] = ([], {}, {})
 """Payload of every message of ours, whatever its body says: the row holds the arguments."""
 
 

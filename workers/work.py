@@ -1,96 +1,48 @@
-"""What a worker holds: jobs it owns, their items, and the queue between its threads."""
+"""The items that wait for the model: one side adds, the model takes, nobody polls."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from lepton_tasks.jobs import ClaimedJob, FinishedJob
 from lepton_tasks.nlp.base import ModelInput
-from lepton_tasks.nlp.registry import AnyTask
-from workers.batcher import Batcher
-from workers.engines.base import Encoded, Engine
+from workers.batcher import Batcher, Choice
+from workers.held import Item
+from workers.text_free import describe
+
+logger = logging.getLogger(__name__)
+
+Prepare = Callable[[Sequence[Item]], Any]
+"""Makes of a micro-batch what the device takes; called outside the lock."""
 
 
-@dataclass(eq=False, slots=True)
-class HeldJob:
-    """A claimed job on its way through the model. ``request`` is its Celery request.
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """The items of one forward pass; their tensors where they were made ready, else None."""
 
-    ``outputs`` holds one JSON text an input, filled in as micro-batches come back.
-    Only the thread that completes items touches the mutable fields.
-    """
-
-    claim: ClaimedJob
-    task: AnyTask
-    options: Any
-    request: Any
-    outputs: list[bytes | None] = field(default_factory=list)
-    open_items: int = 0
-    failed_items: int = 0
-    started_at: float | None = None
-    last_error: bytes = b""
-
-    def complete(self, place: int, output: bytes) -> bool:
-        """Set the output of one input; True when it was the last open one."""
-        self.outputs[place] = output
-        self.open_items -= 1
-        return self.open_items == 0
-
-    def fail_item(self, place: int, code: str, message: str) -> bool:
-        """Set one input's error; True when it was the last open one."""
-        self.failed_items += 1
-        self.last_error = orjson.dumps({"code": code, "message": message})
-        return self.complete(place, b'{"error":' + self.last_error + b"}")
-
-    def finished(self, model: str, revision: str) -> FinishedJob:
-        """Sum up: a job fails when none of its inputs succeeded."""
-        if self.failed_items == len(self.outputs):
-            return FinishedJob(self.claim, None, self.last_error.decode(), self.failed_items)
-        result = orjson.dumps(
-            {
-                "model": {"name": model, "revision": revision},
-                "outputs": [orjson.Fragment(output or b"null") for output in self.outputs],
-            }
-        ).decode()
-        return FinishedJob(self.claim, result, None, self.failed_items)
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """One input of a held job, tokenised.
-
-    ``followers`` are items with the same input that came while this one waited: they
-    take its scores instead of a place on the device.
-    """
-
-    job: HeldJob
-    place: int
-    model_input: ModelInput
-    encoded: Encoded
-    engine: Engine
-    followers: list[Item] = field(default_factory=list)
-
-    @property
-    def rank(self) -> int:
-        """0 for the most urgent."""
-        return self.job.claim.priority.rank
-
-    def with_followers(self) -> Iterator[Item]:
-        """Yield the item itself, then those that share its scores."""
-        yield self
-        yield from self.followers
+    items: Sequence[Item]
+    prepared: Any
 
 
 class WorkQueue:
-    """The batcher behind a lock: the intake adds, the runner takes, nobody polls."""
+    """The batcher behind a lock, and the micro-batch that is made ready ahead.
 
-    def __init__(self) -> None:
+    While the model computes, :meth:`prepare_next` makes the tensors of the micro-batch
+    that would be next. What is next is decided when the model asks, so urgent work that
+    came meanwhile displaces it; only the work of preparing is lost then.
+    """
+
+    def __init__(self, prepare: Prepare, budget: Callable[[bool], int]) -> None:
+        """``budget`` gives the padded tokens of a micro-batch, told whether urgent work waits."""
         self._batcher: Batcher[Item] = Batcher()
         self._leaders: dict[tuple[str, ModelInput], Item] = {}
+        self._prepare = prepare
+        self._budget = budget
+        self._ahead: tuple[Choice[Item], Any] | None = None
+        self._preparing = False
         self._items = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -123,30 +75,66 @@ class WorkQueue:
             deadline=item.job.claim.deadline,
         )
 
-    def take(self, budget: Callable[[bool], int], timeout: float) -> list[Item]:
-        """Next micro-batch, at once if there is anything; empty after ``timeout`` or close.
-
-        ``budget`` gives its padded tokens, told whether the most urgent work waits.
-        """
+    def take(self, timeout: float) -> MicroBatch | None:
+        """Next micro-batch, at once if there is anything; None after ``timeout`` or close."""
         with self._changed:
             if not len(self._batcher) and not self._closed:
                 self._changed.wait(timeout)
-            if self._closed:
-                return []
-            items = self._batcher.take(budget(self._batcher.has(0)))
-            for item in items:
-                key = (item.engine.name, item.model_input)
-                if self._leaders.get(key) is item:
-                    del self._leaders[key]
-                self._items -= 1 + len(item.followers)
-            return items
+            while self._preparing:
+                self._changed.wait()
+            if self._closed or not len(self._batcher):
+                return None
+            budget = self._tokens()
+            ahead, self._ahead = self._ahead, None
+            if ahead is not None and self._batcher.still_next(ahead[0], budget):
+                self._remove(ahead[0])
+                return MicroBatch(ahead[0].items, ahead[1])
+            choice = self._batcher.choose(budget)
+            if choice is None:
+                return None
+            self._remove(choice)
+            return MicroBatch(choice.items, None)
+
+    def prepare_next(self) -> None:
+        """Make the micro-batch ready that would be next now, unless it is."""
+        with self._changed:
+            budget = self._tokens()
+            if self._ahead is not None and self._batcher.still_next(self._ahead[0], budget):
+                return
+            self._ahead = None
+            choice = None if self._closed else self._batcher.choose(budget)
+            if choice is None:
+                return
+            self._preparing = True
+        prepared = None
+        try:
+            prepared = self._prepare(choice.items)
+        except Exception as error:  # noqa: BLE001 - the runner meets it again, and finds the culprit
+            logger.warning("a micro-batch could not be prepared: %s", describe(error))
+        finally:
+            with self._changed:
+                self._preparing = False
+                self._ahead = None if prepared is None else (choice, prepared)
+                self._changed.notify_all()
 
     def close(self) -> list[Item]:
         """Hand out nothing more; returns what was waiting."""
         with self._changed:
             self._closed = True
+            self._ahead = None
             left = [one for item in self._batcher.drain() for one in item.with_followers()]
             self._leaders.clear()
             self._items = 0
             self._changed.notify_all()
             return left
+
+    def _tokens(self) -> int:
+        return self._budget(self._batcher.has(0))
+
+    def _remove(self, choice: Choice[Item]) -> None:
+        self._batcher.remove(choice)
+        for item in choice.items:
+            key = (item.engine.name, item.model_input)
+            if self._leaders.get(key) is item:
+                del self._leaders[key]
+            self._items -= 1 + len(item.followers)

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, case, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    case,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -123,7 +134,7 @@ class ClaimStore:
                         item.claim.id,
                         item.claim.fence,
                         item.claim.claim_id,
-                        JobState.SUCCEEDED if item.error is None else JobState.FAILED,
+                        item.state,
                         item.result,
                         item.error,
                     )
@@ -133,6 +144,18 @@ class ClaimStore:
         ).all()
         settle(connection, rows, {item.claim.id: item.failed_items for item in finished})
         return {row.id for row in rows}
+
+    def cancelled(self, worker_id: str) -> list[str]:
+        """Ids of the jobs that a worker runs and whose tenants want no answer any more."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(jobs.c.id).where(
+                    jobs.c.state == literal_column("'running'"),  # so that the partial index fits
+                    jobs.c.worker_id == worker_id,
+                    jobs.c.cancel_requested,
+                )
+            ).all()
+        return [row.id for row in rows]
 
     def release(self, claims: Sequence[ClaimedJob]) -> list[str]:
         """Give back jobs that were not started; no attempt is counted, the fence stays.

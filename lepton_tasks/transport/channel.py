@@ -58,9 +58,14 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
     """Most messages in quarantine (transport option)."""
     fetch_room: Callable[[], int] | None = None
     """How many messages the consumer has room for, asked before each fetch; None: no bound."""
+    fetch_urgent_room: Callable[[], int] | None = None
+    """How many of the most urgent queues it takes although there is no room; None: none."""
 
     _in_poll: Any = False
     _watched = Watched()
+    _urgent = Watched()
+    _asked = Watched()
+    _asked_of = Watched()
     _unread = 0
     _changed = False
     _fetched = False
@@ -104,6 +109,14 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
         room = self.fetch_limit if credit is None else min(self.fetch_limit, credit)
         return room if self.fetch_room is None else min(room, self.fetch_room())
 
+    def urgent_room(self) -> int:
+        """How many messages of the most urgent queues may be fetched now."""
+        if self.fetch_urgent_room is None or not self._urgent.lists:
+            return 0
+        credit = self.qos.can_consume_max_estimate()
+        room = min(self.fetch_limit, self.fetch_urgent_room())
+        return room if credit is None else min(room, credit)
+
     def flushes_at_tick(self) -> bool:
         """Whether acknowledgements may wait for :meth:`tick`."""
         return not self.closed and self.connection.cycle.in_event_loop
@@ -117,7 +130,11 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
         if not self.qos.can_consume():
             # Nothing is asked meanwhile, so no answer is overdue.
             self._brpop_sent_at = monotonic()
-        elif self._fetched or monotonic() - self._brpop_sent_at >= self.brpop_timeout:
+        elif (
+            self._fetched
+            or monotonic() - self._brpop_sent_at >= self.brpop_timeout
+            or (self._asked is not self._watched and self.room() > 0)
+        ):
             # The poller asks anew. Until then the connection counts as polled even
             # where there is no room: kombu drops one that speaks unasked.
             self._in_poll = None
@@ -187,6 +204,7 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
     def _update_queue_cycle(self) -> None:
         super()._update_queue_cycle()
         self._watched = self._watch(self.active_queues)
+        self._urgent = self._watched.urgent
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         params = super()._connparams(asynchronous)
@@ -197,16 +215,18 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
     def _brpop_start(self, timeout: float | None = None) -> None:
         if not self._watched.lists:
             return
+        # Lists that nothing may be fetched from would only wake this consumer again and again.
+        self._asked = self._watched if self.room() > 0 else self._urgent
+        self._asked_of = self._watched
         connection = self.client.connection
         self._in_poll = connection
         self._brpop_sent_at = monotonic()
         self._changed = self._fetched = False
         connection._parser.set_invalidation_push_handler(self._on_invalidation)
-        commands = [("CLIENT", "TRACKING", "ON"), *(("LLEN", key) for key in self._watched.lists)]
+        commands = [("CLIENT", "TRACKING", "ON"), *(("LLEN", key) for key in self._asked.lists)]
         # No PING first: its reply would be awaited here, on a link that may be dead.
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         self._unread = len(commands)
-        self._asked = self._watched
 
     def _brpop_read(self, **_: Any) -> bool:
         if self._closing:
@@ -220,12 +240,14 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
         if not (self._changed or any(lengths or ())):
             raise Empty  # Redis will tell
         self._fetched = True
-        room = self.room()
+        watched, room = self._watched, self.room()
+        if room <= 0:
+            watched, room = self._urgent, self.urgent_room()
         if room <= 0:
             raise Empty
-        if self._watched is not self._asked:
+        if self._watched is not self._asked_of or len(lengths or ()) < len(watched.lists):
             lengths = None
-        fetched = self._fetch(self._watched, room, lengths)
+        fetched = self._fetch(watched, room, lengths and lengths[: len(watched.lists)])
         if not fetched:
             raise Empty
         self._deliver_all(fetched)

@@ -32,7 +32,9 @@ class QoS(StockQoS):  # type: ignore[misc] # kombu has no types
 
     def can_consume(self) -> bool:
         """Whether the prefetch limit and the consumer's room allow another fetch."""
-        return bool(super().can_consume()) and self.channel.room() > 0
+        return bool(super().can_consume()) and (
+            self.channel.room() > 0 or self.channel.urgent_room() > 0
+        )
 
     def hold(self, tags: Iterable[str]) -> None:
         """Record messages that a script has fetched and registered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lepton_tasks.queues import Priority, split_queue_name
 from lepton_tasks.transport.quota import plan, weight_of
 
 
@@ -15,6 +16,16 @@ class Watched:
     queues: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     steps: int = 1
+
+    @property
+    def urgent(self) -> Watched:
+        """The part of it that has the most urgent priority; it comes first.
+
+        >>> Watched(("a.high", "b.bulk"), ("a", "a3", "b", "b3"), 2).urgent.lists
+        ('a', 'a3')
+        """
+        count = sum(1 for queue in self.queues if split_queue_name(queue)[1] is Priority.HIGH)
+        return Watched(self.queues[:count], self.lists[: count * self.steps], self.steps)
 
     def queue_of(self, place: int) -> str:
         """Queue of the list at ``place``.

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-NOOP = Path(__file__).parents[1] / "plugins" / "noop"
+_PLUGINS = Path(__file__).parents[1] / "plugins"
+NOOP = _PLUGINS / "noop"
 """Folder of the task that does nothing."""
+SCRIPTED = _PLUGINS / "scripted"
+"""Folder of the task whose text says what the model shall do."""
 
 
 def plugin_environment(folder: Path = NOOP) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,8 +21,16 @@ START_SECONDS = 90.0
 class WorkerProcess:
     """``celery -A workers.app worker`` on the settings under test; killed at the end."""
 
-    def __init__(self, settings: Settings, store: Store, log: Path, name: str = "w1") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        log: Path,
+        name: str = "w1",
+        tasks: Sequence[str] = ("moderation",),
+    ) -> None:
         self.node = f"{name}@test"
+        self._tasks = tasks
         self._settings = settings
         self._store = store
         self.log = log
@@ -30,7 +39,7 @@ class WorkerProcess:
         """Start the process and wait until it holds its lease."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                worker_command(["moderation"], self.node),
+                worker_command(self._tasks, self.node),
                 env={**os.environ, **self._settings.environment()},
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -8,27 +8,18 @@ from typing import Any
 import pytest
 
 from lepton_tasks.jobs import NewJob, Payload
-from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
 from lepton_tasks.store.store import Store, open_store
-from workers.engines.base import Encoded
+from tests.support.held import LengthEngine
+from workers.held import HeldJobs
 from workers.intake import MAX_UNCLAIMED, Intake, Received, Served
-from workers.work import WorkQueue
+from workers.preparer import Preparer
+from workers.window import Window
 
 WINDOW = 256
-
-
-class Tokeniser:
-    """An engine's tokenising half, which is all the intake uses."""
-
-    name = "m"
-    revision = "r"
-
-    def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
-        return [Encoded(len(one.text), None) for one in inputs]
 
 
 class Ignored:
@@ -41,11 +32,15 @@ class Ignored:
 class Bench:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.queue = WorkQueue()
-        engine: Any = Tokeniser()
+        engine: Any = LengthEngine()
         ignored: Any = Ignored()
+        self.preparer = Preparer(ignored, ignored, 30.0)
+        window = Window(WINDOW, (self.preparer,))
         served = {"moderation": Served(get_task("moderation"), engine)}
-        self.intake = Intake("w1", served, store, self.queue, ignored, ignored, WINDOW)
+        self.held = HeldJobs()
+        self.intake = Intake(
+            "w1", served, store, window, self.preparer, ignored, ignored, self.held
+        )
 
     def fetch(self, items_per_job: int) -> int:
         """Fetch as much as there is room for, as the transport does, and claim it."""
@@ -67,7 +62,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_fetching_stops_at_the_window(bench: Bench, items_per_job: int) -> None:
     while bench.fetch(items_per_job):
         pass
-    assert WINDOW - 64 <= len(bench.queue) <= WINDOW + items_per_job
+    assert WINDOW - 64 <= len(bench.preparer) <= WINDOW + items_per_job
 
 
 def test_unclaimed_messages_count_too(bench: Bench) -> None:
@@ -89,6 +84,25 @@ def test_a_job_of_another_task_goes_back_to_its_own_queue(bench: Bench) -> None:
     mine = NewJob("t", "moderation", Payload(("text",), True), 1)
     bench.store.jobs.insert([other, mine])
     bench.intake._claim([Received(None, other.id), Received(None, mine.id)])
-    assert len(bench.queue) == 1
+    assert len(bench.preparer) == 1
     assert bench.store.jobs.get("t", other.id).state is JobState.QUEUED
     assert bench.store.outbox.unpublished_queues() == [("translation", Priority.NORMAL)]
+
+
+def test_a_full_window_has_room_for_urgent_messages(bench: Bench) -> None:
+    while bench.fetch(4):
+        pass
+    assert bench.intake.room() == 0
+    assert bench.intake.urgent_room() > 0
+
+
+def test_a_claimed_job_can_be_cancelled_by_its_id(bench: Bench) -> None:
+    job = NewJob("t", "moderation", Payload(("text",), True), 1)
+    bench.store.jobs.insert([job])
+    bench.intake._claim([Received(None, job.id)])
+    bench.store.jobs.cancel("t", job.id)
+    assert bench.store.claims.cancelled("w1") == [job.id]
+    assert bench.store.claims.cancelled("w2") == []
+    bench.held.cancel(bench.store.claims.cancelled("w1"))
+    [left] = bench.preparer._backlog.drain()
+    assert left.job.cancelled

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 
 from workers.device_faults import DeviceFault
+from workers.outcomes import Done, Failed
 from workers.runner import bisecting
 
 
@@ -33,7 +34,7 @@ def nothing() -> None:
 def test_thirty_one_of_thirty_two(culprit: int) -> None:
     passes = 0
 
-    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
         nonlocal passes
         passes += 1
         if any(item.poison for item in items):
@@ -41,12 +42,12 @@ def test_thirty_one_of_thirty_two(culprit: int) -> None:
         return [{"score": float(item.number)} for item in items]
 
     items: list[Any] = [Part(number, number == culprit) for number in range(32)]
-    outcomes = bisecting(items, forward, nothing)
+    outcomes = bisecting(items, None, compute, nothing)
     for number, outcome in enumerate(outcomes):
         if number == culprit:
-            assert isinstance(outcome, ValueError)
+            assert outcome == Failed("model_error", "the model raised ValueError")
         else:
-            assert outcome == {"score": float(number)}
+            assert outcome == Done({"score": float(number)})
     assert passes <= 2 * math.log2(32) + 1
 
 
@@ -57,33 +58,47 @@ def test_out_of_memory_halves_until_it_fits() -> None:
         nonlocal told
         told += 1
 
-    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
         if len(items) > 8:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [{"score": float(item.number)} for item in items]
 
     items: list[Any] = [Part(number) for number in range(32)]
-    outcomes = bisecting(items, forward, tell)
-    assert outcomes == [{"score": float(number)} for number in range(32)]
+    outcomes = bisecting(items, None, compute, tell)
+    assert outcomes == [Done({"score": float(number)}) for number in range(32)]
     assert told == 3  # 32, and both of its halves
 
 
 def test_an_item_too_large_for_the_memory_fails_alone() -> None:
-    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
         if any(item.poison for item in items):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [{} for _ in items]
 
     items: list[Any] = [Part(0), Part(1, poison=True)]
-    good, bad = bisecting(items, forward, nothing)
-    assert good == {}
-    assert isinstance(bad, torch.OutOfMemoryError)
+    good, bad = bisecting(items, None, compute, nothing)
+    assert good == Done({})
+    assert bad == Failed("model_error", "the model raised OutOfMemoryError")
 
 
 def test_a_broken_context_is_not_bisected() -> None:
-    def forward(items: Sequence[Any]) -> Sequence[Mapping[str, float]]:
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
         raise RuntimeError("CUDA error: device-side assert triggered")
 
     items: list[Any] = [Part(0), Part(1)]
     with pytest.raises(DeviceFault):
-        bisecting(items, forward, nothing)
+        bisecting(items, None, compute, nothing)
+
+
+def test_what_was_made_ready_serves_the_whole_and_halves_are_made_anew() -> None:
+    seen: list[tuple[int, Any]] = []
+
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
+        seen.append((len(items), prepared))
+        if len(items) > 1:
+            raise ValueError("poison")
+        return [{} for _ in items]
+
+    items: list[Any] = [Part(0), Part(1)]
+    bisecting(items, "ready", compute, nothing)
+    assert seen == [(2, "ready"), (1, None), (1, None)]

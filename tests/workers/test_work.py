@@ -1,119 +1,157 @@
-"""What a worker holds: identical inputs wait once, outputs keep their places."""
+"""What waits for the model: identical inputs wait once, urgent work displaces what was ready."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
-from lepton_tasks.jobs import ClaimedJob, Payload
-from lepton_tasks.nlp.base import ModelInput
-from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.queues import Priority
-from workers.engines.base import Encoded
-from workers.work import HeldJob, Item, WorkQueue
+from tests.support.held import held, items_of
+from workers.held import Item
+from workers.work import MicroBatch, WorkQueue
 
 
-class Named:
-    """As much of an engine as the queue looks at."""
+class Preparing:
+    """Counts what is made ready, and waits where it is told to."""
 
-    name = "model"
+    def __init__(self) -> None:
+        self.made: list[list[str]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
 
-
-def held(*texts: str, priority: Priority = Priority.NORMAL) -> HeldJob:
-    claim = ClaimedJob("job", "acme", "moderation", priority, Payload(texts, False), 1, "c")
-    count = len(texts)
-    return HeldJob(claim, get_task("moderation"), None, None, [None] * count, count)
-
-
-def items_of(job: HeldJob) -> list[Item]:
-    engine: Any = Named()
-    return [
-        Item(job, place, ModelInput(text, "en"), Encoded(len(text), None), engine)
-        for place, text in enumerate(job.claim.payload.inputs)
-    ]
+    def __call__(self, items: Sequence[Item]) -> Any:
+        self.made.append(texts(MicroBatch(items, None)))
+        self.go_on.wait(30)
+        return "ready"
 
 
-def always(_: bool) -> int:
-    return 1000
+def texts(batch: MicroBatch | None) -> list[str]:
+    assert batch is not None
+    return [item.model_input.text for item in batch.items]
+
+
+def queue_of(*jobs: Any, budget: int = 1000) -> tuple[WorkQueue, Preparing]:
+    preparing = Preparing()
+    queue = WorkQueue(preparing, lambda urgent: budget)
+    for job in jobs:
+        queue.add(items_of(job))
+    return queue, preparing
 
 
 def test_identical_inputs_run_once() -> None:
-    queue = WorkQueue()
-    queue.add(items_of(held("same", "other", "same")))
-    queue.add(items_of(held("same")))
+    queue, _ = queue_of(held("same", "other", "same"), held("same"))
     assert len(queue) == 4
-    batch = queue.take(always, 1.0)
-    assert [item.model_input.text for item in batch] == ["same", "other"]
-    assert sum(1 for item in batch for _ in item.with_followers()) == 4
+    batch = queue.take(1.0)
+    assert texts(batch) == ["same", "other"]
+    assert batch is not None
+    assert sum(1 for item in batch.items for _ in item.with_followers()) == 4
     assert len(queue) == 0
 
 
 def test_urgent_work_does_not_follow_bulk() -> None:
-    queue = WorkQueue()
-    queue.add(items_of(held("same", priority=Priority.BULK)))
-    queue.add(items_of(held("same", priority=Priority.HIGH)))
     seen: list[bool] = []
 
     def budget(urgent: bool) -> int:
         seen.append(urgent)
         return 1000
 
-    [first] = queue.take(budget, 1.0)
-    assert first.rank == 0
-    [second] = queue.take(budget, 1.0)
-    assert second.rank == 2
+    queue = WorkQueue(Preparing(), budget)
+    queue.add(items_of(held("same", priority=Priority.BULK)))
+    queue.add(items_of(held("same", priority=Priority.HIGH)))
+    batches = [queue.take(1.0), queue.take(1.0)]
+    assert [batch.items[0].rank for batch in batches if batch] == [0, 2]
     assert seen == [True, False]
 
 
 def test_what_came_after_the_micro_batch_runs_again() -> None:
-    queue = WorkQueue()
+    queue, _ = queue_of(held("same"))
+    taken = queue.take(1.0)
     queue.add(items_of(held("same")))
-    [taken] = queue.take(always, 1.0)
-    queue.add(items_of(held("same")))
-    assert taken.followers == []
-    assert len(queue.take(always, 1.0)) == 1
+    assert taken is not None
+    assert taken.items[0].followers == []
+    assert texts(queue.take(1.0)) == ["same"]
 
 
 def test_close_gives_back_followers_too() -> None:
-    queue = WorkQueue()
-    queue.add(items_of(held("same", "same", "other")))
+    queue, _ = queue_of(held("same", "same", "other"))
+    queue.prepare_next()
     assert len(queue.close()) == 3
-    assert queue.take(always, 1.0) == []
+    assert queue.take(1.0) is None
 
 
 def test_take_returns_at_once_when_work_comes() -> None:
-    queue = WorkQueue()
+    queue, _ = queue_of()
     threading.Timer(0.1, lambda: queue.add(items_of(held("text")))).start()
     began = time.monotonic()
-    assert len(queue.take(always, 60.0)) == 1
+    assert texts(queue.take(60.0)) == ["text"]
     assert time.monotonic() - began < 30
 
 
-def test_outputs_keep_their_places_and_errors_stay_their_own() -> None:
-    job = held("a", "b", "c")
-    assert not job.complete(2, b'{"n":2}')
-    assert not job.fail_item(1, "model_error", "no")
-    assert job.complete(0, b'{"n":0}')
-    finished = job.finished("m", "r1")
-    assert finished.result is not None
-    answer = orjson.loads(finished.result)
-    assert answer["model"] == {"name": "m", "revision": "r1"}
-    assert answer["outputs"] == [
-        {"n": 0},
-        {"error": {"code": "model_error", "message": "no"}},
-        {"n": 2},
-    ]
-    assert (finished.failed_items, finished.error) == (1, None)
+def test_the_next_micro_batch_is_made_ready_once() -> None:
+    queue, preparing = queue_of(held("one", "two"))
+    queue.prepare_next()
+    queue.prepare_next()
+    assert preparing.made == [["one", "two"]]
+    assert queue.take(1.0).prepared == "ready"  # type: ignore[union-attr]
 
 
-def test_a_job_without_a_good_item_has_failed() -> None:
-    job = held("a", "b")
-    job.fail_item(0, "x", "one")
-    assert job.fail_item(1, "y", "two")
-    finished = job.finished("m", "r1")
-    assert finished.result is None
-    assert finished.error is not None
-    assert orjson.loads(finished.error)["code"] == "y"
+def test_items_wait_all_the_same_while_they_are_ready() -> None:
+    queue, _ = queue_of(held("one"))
+    queue.prepare_next()
+    assert len(queue) == 1
+    queue.add(items_of(held("one")))
+    batch = queue.take(1.0)
+    assert batch is not None
+    assert (texts(batch), len(batch.items[0].followers)) == (["one"], 1)
+
+
+def test_urgent_work_displaces_what_was_ready() -> None:
+    queue, _ = queue_of(held("bulk", priority=Priority.BULK))
+    queue.prepare_next()
+    queue.add(items_of(held("urgent", priority=Priority.HIGH)))
+    assert texts(queue.take(1.0)) == ["urgent"]
+    assert texts(queue.take(1.0)) == ["bulk"]
+
+
+def test_a_micro_batch_that_others_could_join_is_chosen_anew() -> None:
+    queue, _ = queue_of(held("one"))
+    queue.prepare_next()
+    queue.add(items_of(held("two")))
+    batch = queue.take(1.0)
+    assert batch is not None
+    assert (texts(batch), batch.prepared) == (["one", "two"], None)
+
+
+def test_a_full_one_stays_although_others_came() -> None:
+    queue, _ = queue_of(held("one", "two"), budget=6)
+    queue.prepare_next()
+    queue.add(items_of(held("six", "ten")))
+    batch = queue.take(1.0)
+    assert batch is not None
+    assert (texts(batch), batch.prepared) == (["one", "two"], "ready")
+
+
+def test_the_model_waits_for_what_is_being_made_ready() -> None:
+    queue, preparing = queue_of(held("one"))
+    preparing.go_on.clear()
+    making = threading.Thread(target=queue.prepare_next)
+    making.start()
+    while not preparing.made:
+        time.sleep(0.01)
+    threading.Timer(0.1, preparing.go_on.set).start()
+    assert queue.take(30.0).prepared == "ready"  # type: ignore[union-attr]
+    making.join()
+
+
+def test_what_cannot_be_made_ready_is_left_to_the_runner() -> None:
+    def prepare(items: Sequence[Item]) -> Any:
+        raise MemoryError
+
+    queue = WorkQueue(prepare, lambda urgent: 1000)
+    queue.add(items_of(held("one")))
+    queue.prepare_next()
+    batch = queue.take(1.0)
+    assert batch is not None
+    assert (texts(batch), batch.prepared) == (["one"], None)

@@ -1,0 +1,81 @@
+"""A task whose text says what the model shall do with it: be slow, raise, or answer.
+
+``encode sleep 2``, ``encode raise``, ``sleep 0.5`` and ``raise`` do so; any other text
+is answered with the number of forward passes so far and the size of its micro-batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from pydantic import BaseModel
+
+from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
+from workers.catalogue.entries import CatalogueEntry
+from workers.engines.base import Encoded
+
+
+class ScriptedOutput(BaseModel):
+    """Which forward pass it was, counted from 1, and how many items it had."""
+
+    forward: int
+    items: int
+
+
+class Scripted(Task[TaskOptions, ScriptedOutput]):
+    """Do what the text says."""
+
+    name = "scripted"
+    summary = "Do what the text says."
+    engine = "scripted"
+    options_model = TaskOptions
+    output_model = ScriptedOutput
+    examples = (Example("answer"), Example("回答"))
+
+    def encode(self, item: str, options: TaskOptions) -> ModelInput:
+        """Heed ``encode …``."""
+        if item.startswith("encode "):
+            _act(item.removeprefix("encode "))
+        return ModelInput(item, "und")
+
+    def decode(
+        self, raw: Mapping[str, float], model_input: ModelInput, options: TaskOptions
+    ) -> ScriptedOutput:
+        """Read the counts."""
+        return ScriptedOutput(forward=int(raw["forward"]), items=int(raw["items"]))
+
+
+class ScriptedEngine:
+    """Heeds everything else."""
+
+    revision = "0"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._forwards = 0
+
+    def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
+        """One token a text."""
+        return [Encoded(1, one.text) for one in inputs]
+
+    def forward(self, batch: Sequence[Encoded]) -> list[Mapping[str, float]]:
+        """Do what each text says, then answer all."""
+        self._forwards += 1
+        for one in batch:
+            _act(one.tokens)
+        return [{"forward": self._forwards, "items": len(batch)} for _ in batch]
+
+
+def build(entry: CatalogueEntry, device: torch.device) -> ScriptedEngine:
+    """Make the engine."""
+    return ScriptedEngine(entry.name)
+
+
+def _act(script: str) -> None:
+    verb, _, seconds = script.partition(" ")
+    if verb == "raise":
+        raise ValueError(script)
+    if verb == "sleep":
+        time.sleep(float(seconds.split()[0]))

@@ -1,0 +1,40 @@
+"""Held jobs and their items, without a store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_tasks.jobs import ClaimedJob, Payload
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.registry import get_task
+from lepton_tasks.queues import Priority
+from workers.engines.base import Encoded
+from workers.held import HeldJob, Item
+
+
+class LengthEngine:
+    """Counts characters as tokens; a text that begins with ``bad`` cannot be encoded."""
+
+    name = "model"
+    revision = "r1"
+
+    def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
+        if any(one.text.startswith("bad") for one in inputs):
+            raise ValueError("bad")
+        return [Encoded(len(one.text), None) for one in inputs]
+
+
+def held(
+    *texts: str, priority: Priority = Priority.NORMAL, job_id: str = "job", request: Any = None
+) -> HeldJob:
+    claim = ClaimedJob(job_id, "acme", "moderation", priority, Payload(texts, False), 1, "c")
+    task = get_task("moderation")
+    engine: Any = LengthEngine()
+    return HeldJob(claim, task, engine, task.options_model(), request)
+
+
+def items_of(job: HeldJob) -> list[Item]:
+    return [
+        Item(job, place, ModelInput(text, "en"), Encoded(len(text), None))
+        for place, text in enumerate(job.claim.payload.inputs)
+    ]

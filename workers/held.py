@@ -1,0 +1,139 @@
+"""What a worker holds: jobs it owns, their inputs, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from lepton_tasks.jobs import ClaimedJob, FinishedJob
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.registry import AnyTask
+from workers.engines.base import Encoded, Engine
+
+
+@dataclass(eq=False, slots=True)
+class HeldJob:
+    """A claimed job on its way through the model. ``request`` is its Celery request.
+
+    ``outputs`` holds one JSON text an input, filled in as micro-batches come back. Only
+    the finisher touches it and the counts; ``cancelled`` is set by whoever learns of it,
+    ``started_at`` (monotonic seconds) by the runner.
+    """
+
+    claim: ClaimedJob
+    task: AnyTask
+    engine: Engine
+    options: Any
+    request: Any
+    outputs: list[bytes | None] = field(init=False)
+    open_items: int = field(init=False)
+    failed_items: int = 0
+    started_at: float | None = None
+    cancelled: bool = False
+    last_error: bytes = b""
+
+    def __post_init__(self) -> None:
+        """All inputs are open."""
+        self.open_items = len(self.claim.payload.inputs)
+        self.outputs = [None] * self.open_items
+
+    def complete(self, place: int, output: bytes) -> bool:
+        """Set the output of one input; True when it was the last open one."""
+        self.outputs[place] = output
+        self.open_items -= 1
+        return self.open_items == 0
+
+    def fail_item(self, place: int, code: str, message: str) -> bool:
+        """Set one input's error; True when it was the last open one."""
+        self.failed_items += 1
+        self.last_error = orjson.dumps({"code": code, "message": message})
+        return self.complete(place, b'{"error":' + self.last_error + b"}")
+
+    def finished(self) -> FinishedJob:
+        """Sum up: a job fails when none of its inputs succeeded."""
+        if self.cancelled:
+            return FinishedJob(self.claim, None, None, cancelled=True)
+        if self.failed_items == len(self.outputs):
+            return FinishedJob(self.claim, None, self.last_error.decode(), self.failed_items)
+        result = orjson.dumps(
+            {
+                "model": {"name": self.engine.name, "revision": self.engine.revision},
+                "outputs": [orjson.Fragment(output or b"null") for output in self.outputs],
+            }
+        ).decode()
+        return FinishedJob(self.claim, result, None, self.failed_items)
+
+
+class HeldJobs:
+    """The jobs of this worker by id, from their claim until their end is stored."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, HeldJob] = {}
+
+    def add(self, jobs: Iterable[HeldJob]) -> None:
+        """Hold ``jobs``."""
+        for job in jobs:
+            self._jobs[job.claim.id] = job
+
+    def discard(self, jobs: Iterable[HeldJob]) -> None:
+        """Let go of ``jobs``."""
+        for job in jobs:
+            self._jobs.pop(job.claim.id, None)
+
+    def cancel(self, job_ids: Iterable[str]) -> None:
+        """Compute no more of those jobs than is on the device now."""
+        for job_id in job_ids:
+            job = self._jobs.get(job_id)
+            if job is not None:
+                job.cancelled = True
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Input:
+    """One input of a held job, as it came."""
+
+    job: HeldJob
+    place: int
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return self.job.claim.payload.inputs[self.place]
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent."""
+        return self.job.claim.priority.rank
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One input, ready for the model.
+
+    ``followers`` are items with the same model input that came while this one waited:
+    they take its answer instead of a place on the device.
+    """
+
+    job: HeldJob
+    place: int
+    model_input: ModelInput
+    encoded: Encoded
+    followers: list[Item] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Engine:
+        """The model that it is for."""
+        return self.job.engine
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent."""
+        return self.job.claim.priority.rank
+
+    def with_followers(self) -> Iterator[Item]:
+        """Yield the item itself, then those that share its answer."""
+        yield self
+        yield from self.followers
