@@ -68,9 +68,14 @@ class ClaimStore:
         An id that does not come back was a duplicate, cancelled, expired or not yet
         due; its message is acknowledged and dropped all the same. A row that is
         queued but not due goes back to the reconciler, which publishes it in time.
+
+        Without adoptions the disk is not waited for: a claim that a power cut undoes
+        leaves its job queued, and the reconciler misses the message. A worker that
+        outlives the database's crash cannot write then, because its claim id is gone.
         """
         return self._database.transact(
-            lambda connection: self._claim(connection, worker_id, job_ids, adoptions)
+            lambda connection: self._claim(connection, worker_id, job_ids, adoptions),
+            durable=bool(adoptions),
         )
 
     def _claim(

@@ -99,22 +99,31 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Run one write transaction: commits at the end, rolls back on an error."""
+    def write(self, durable: bool = True) -> Iterator[Connection]:
+        """Run one write transaction: commits at the end, rolls back on an error.
+
+        One that is not ``durable`` commits without waiting for the disk: a power cut or
+        a crash of the database server may undo it, the death of this process may not.
+        For what is repaired anyway when it is lost, such as a claim or a lease.
+        """
         with self._reachable(), self.engine.connect() as connection:
-            connection = connection.execution_options(lepton_write=True)
+            connection = connection.execution_options(lepton_write=True, lepton_durable=durable)
             with connection.begin():
+                if not durable and self.dialect == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
 
-    def transact(self, work: Callable[[Connection], T]) -> T:
+    def transact(self, work: Callable[[Connection], T], durable: bool = True) -> T:
         """Run ``work`` in a write transaction, again after a deadlock or a busy database.
+
+        ``durable`` is that of :meth:`write`.
 
         Raises:
             StoreUnavailable: the database cannot be used, or stayed busy.
         """
         for attempt in range(_ATTEMPTS):
             try:
-                with self.write() as connection:
+                with self.write(durable) as connection:
                     return work(connection)
             except DBAPIError as error:
                 if not _is_transient(error):
@@ -167,9 +176,14 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("lepton_write", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "FULL" if options.get("lepton_durable", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     # IMMEDIATE takes the write lock at once, so no reader has to upgrade and fail.
-    write = connection.get_execution_options().get("lepton_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _is_transient(error: DBAPIError) -> bool:

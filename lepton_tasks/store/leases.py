@@ -48,7 +48,7 @@ class LeaseStore:
 
     def renew(self, worker_id: str, seconds: float) -> bool:
         """Extend a lease; False means that it was lost, with all that the worker ran."""
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             renewed = connection.execute(
                 update(workers)
                 .where(workers.c.id == worker_id)
@@ -122,4 +122,4 @@ class LeaseStore:
             ).returning(locks.c.name)
             return connection.execute(statement).first() is not None
 
-        return self._database.transact(work)
+        return self._database.transact(work, durable=False)

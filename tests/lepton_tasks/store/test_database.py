@@ -48,3 +48,13 @@ def test_an_unwritable_file_is_named(tmp_path: Path) -> None:
     blocker.write_text("")
     with pytest.raises(StoreUnavailable, match="cannot write"):
         Database(f"sqlite:///{blocker}/store.db")
+
+
+def test_only_a_durable_transaction_waits_for_the_disk(store: Store) -> None:
+    sqlite = store.database.dialect == "sqlite"
+    question = "PRAGMA synchronous" if sqlite else "SHOW synchronous_commit"
+    levels = []
+    for durable in (True, False, True):
+        with store.database.write(durable) as connection:
+            levels.append(str(connection.exec_driver_sql(question).scalar_one()))
+    assert levels == (["2", "1", "2"] if sqlite else ["on", "off", "on"])
