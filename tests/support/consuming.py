@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
+from kombu.asynchronous import Hub
 
 from lepton_tasks.transport.redis import bulk_url
 
@@ -108,3 +109,16 @@ def receiving(connection: Connection, *queues: str, **options: Any) -> Iterator[
         yield received
     finally:
         received.channel.close()
+
+
+def run_loop(hub: Hub, until: Callable[[], bool]) -> None:
+    """Turn an event loop until ``until`` holds.
+
+    Raises:
+        AssertionError: it does not in good time.
+    """
+    loop = hub.create_loop()
+    end = time.monotonic() + PATIENCE
+    while not until():
+        assert time.monotonic() < end
+        next(loop)

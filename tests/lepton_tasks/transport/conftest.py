@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from kombu.asynchronous import Hub
 
+from tests.support.consuming import bulk
 from tests.support.sentinel import Sentinel
 
 
@@ -22,3 +25,14 @@ def sentinel(tmp_path: Path) -> Iterator[Sentinel]:
     server = Sentinel(tmp_path)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def loop_connection(redis_url: str) -> Iterator[Any]:
+    """A connection on our transport with an event loop of its own, its ``hub``."""
+    hub = Hub()
+    with bulk(redis_url, unacked_restore_interval=1, unacked_restore_throttle=1) as connection:
+        connection.register_with_event_loop(hub)
+        connection.hub = hub
+        yield connection
+        hub.close()

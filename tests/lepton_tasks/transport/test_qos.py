@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 import redis
 from kombu import Connection
-from kombu.asynchronous import Hub
 
 from lepton_tasks.transport.quarantine import Quarantine
-from tests.support.consuming import KEYS, PATIENCE, bulk, publish, receiving
+from tests.support.consuming import KEYS, bulk, publish, receiving, run_loop
 
 UNACKED, INDEX = KEYS["unacked_key"], KEYS["unacked_index_key"]
-
-
-def run_loop(hub: Hub, until: Callable[[], bool]) -> None:
-    loop = hub.create_loop()
-    end = time.monotonic() + PATIENCE
-    while not until():
-        assert time.monotonic() < end
-        next(loop)
-
-
-@pytest.fixture
-def loop_connection(redis_url: str) -> Any:
-    hub = Hub()
-    with bulk(redis_url, unacked_restore_interval=1, unacked_restore_throttle=1) as connection:
-        connection.register_with_event_loop(hub)
-        connection.hub = hub
-        yield connection
-        hub.close()
 
 
 def calls(client: redis.Redis, command: str) -> int:
