@@ -143,7 +143,14 @@ class Sender:
         return 0.0 if len(claimed) == room else min(self._limits.poll, max(_LEAST_PAUSE, due_in))
 
     def _take(self, room: int, avoid: list[str]) -> tuple[list[tuple[Delivery, str]], float]:
-        """Claimed deliveries with their secrets, and the seconds until more are due."""
+        """Claimed deliveries with their secrets, and the seconds until more are due.
+
+        Asks before it claims: a claim takes the store's write lock, and whoever ends
+        jobs wakes this sender whether they owe deliveries or not.
+        """
+        wait = self._store.deliveries.next_due_in(avoid)
+        if wait is None or wait > 0.0:
+            return [], self._limits.poll if wait is None else wait
         if time.monotonic() > self._secrets_until:
             self._secrets = {}
             self._secrets_until = time.monotonic() + _SECRETS_SECONDS
