@@ -3,9 +3,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+BENCH  := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports tests quality train clean
+.PHONY: help setup demo test check format lint types imports tests bench quality train clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -46,6 +47,21 @@ imports: setup
 tests: setup
 	@$(BIN)/python -m pytest
 
+bench: setup $(BENCH)/.ready ## Measure against the peers: make bench [QUICK=1] [ONLY="queue model"]; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks --peers $(BENCH)/bin/python \
+	  $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+# celery-batches asks for an older Celery than its peers here run, and works with theirs;
+# mosec is left out where it does not install. The page names what was there.
+$(BENCH)/.ready: tests/benchmarks/requirements.txt
+	@echo "Setting up $(BENCH), the peers' environment (a few minutes the first time)"
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check --no-deps celery-batches==0.11
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check mosec==0.9.8 || \
+	  echo "mosec does not install here: it is left out" >&2
+	@touch $@
+
 quality: setup ## Measure the shipped models: make quality DATA=folder; writes docs/quality.md
 	@test -n "$(DATA)" || { echo "usage: make quality DATA=folder with the data sets" >&2; exit 2; }
 	@$(BIN)/python -m workers.quality.moderation --data "$(DATA)" --out docs/quality.md
@@ -55,4 +71,4 @@ train: setup ## Train the default moderation model: make train DATA=folder
 	@$(BIN)/python -m workers.training.moderation --data "$(DATA)"
 
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,13 +7,16 @@ example of a task and an engine that users add by entry points and a catalogue f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import BaseModel
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded
+
+if TYPE_CHECKING:
+    import torch  # producers load this module too, and have no torch
 
 
 class NoopOutput(BaseModel):

@@ -1,0 +1,1 @@
+"""lepton-tasks beside its peers and beside the bare model: ``make bench``."""

@@ -1,0 +1,1 @@
+"""The harness's hold on a system under test: fresh services, its worker, its clients."""

@@ -1,0 +1,23 @@
+"""All sections, in the order of the page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.benchmarks.sections import (
+    depth,
+    enqueue,
+    gpu,
+    latency,
+    memory,
+    model,
+    poison,
+    priority,
+    queue,
+)
+from tests.benchmarks.sections.base import Section
+
+SECTIONS: Final[dict[str, Section]] = {
+    module.SECTION.name: module.SECTION
+    for module in (queue, enqueue, model, latency, priority, poison, depth, memory, gpu)
+}
