@@ -16,6 +16,7 @@ from tests.benchmarks.svg import (
     OTHER_LIGHT,
     OURS,
     OURS_LIGHT,
+    PAPER,
     RULE,
     SECOND,
     Canvas,
@@ -28,6 +29,7 @@ _BAR = 18.0
 _GAP = 12.0
 _VALUE_ROOM = 78.0
 _PLOT_HEIGHT = 260.0
+_INSET = 36.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def bars(
     """
     count = max(len(row.spreads) for row in rows)
     left = _MARGIN + CHARACTER * max(len(row.label) for row in rows) + 8
-    bottom = 34.0 if reference else 14.0
+    bottom = 22.0 if reference else 4.0
     height = _TOP + len(rows) * (count * (_BAR + 2) + _GAP) + bottom
     canvas = Canvas(_WIDTH, height, title)
     _heading(canvas, title, unit)
@@ -69,6 +71,11 @@ def bars(
     most = max(spread.most for row in rows for spread in row.spreads)
     most = max(most, reference[1] if reference else 0.0) or 1.0
     scale = (_WIDTH - left - _VALUE_ROOM - _MARGIN) / most
+    foot = height - bottom - _GAP + 4
+    if reference:
+        x = left + reference[1] * scale
+        canvas.line((x, _TOP - 6), (x, foot + 2), INK, width=1.5, dashed=True)
+        canvas.text(x, foot + 18, f"{reference[0]}: {number(reference[1])}", anchor="end", size=12)
     y = _TOP
     for row in rows:
         middle = y + len(row.spreads) * (_BAR + 2) / 2 + 4
@@ -77,11 +84,7 @@ def bars(
             _bar(canvas, left, y, spread, scale, _colour(row.ours, place))
             y += _BAR + 2
         y += _GAP
-    canvas.line((left, _TOP - 6), (left, y - _GAP + 4), MUTED)
-    if reference:
-        x = left + reference[1] * scale
-        canvas.line((x, _TOP - 6), (x, y - _GAP + 6), INK, width=1.5, dashed=True)
-        canvas.text(x, y + 8, f"{reference[0]}: {number(reference[1])}", anchor="end", size=12)
+    canvas.line((left, _TOP - 6), (left, foot), MUTED)
     return canvas.render()
 
 
@@ -96,7 +99,8 @@ def lines(title: str, unit: str, x_title: str, drawn: Sequence[Line]) -> str:
     top = ceiling(max(spread.most for line in drawn for _, spread in line.points))
 
     def across(x: float) -> float:
-        return left + (right - left) * ((math.log10(x) - low) / (high - low) if high > low else 0.5)
+        share = (math.log10(x) - low) / (high - low) if high > low else 0.5
+        return left + _INSET + (right - left - 2 * _INSET) * share
 
     def up(y: float) -> float:
         return base - _PLOT_HEIGHT * y / top
@@ -117,7 +121,7 @@ def lines(title: str, unit: str, x_title: str, drawn: Sequence[Line]) -> str:
             canvas.line((x, up(spread.least)), (x, up(spread.most)), colour, width=1.5)
             canvas.dot(x, y, colour)
             canvas.text(x, y - 10, number(spread.median), anchor="middle", size=12, colour=colour)
-        canvas.text(ends[-1][0] + 34, ends[-1][1] + 4, line.label, colour=colour, bold=True)
+        canvas.text(right + 8, ends[-1][1] + 4, line.label, colour=colour, bold=True)
     return canvas.render()
 
 
@@ -154,7 +158,10 @@ def _bar(canvas: Canvas, left: float, y: float, spread: Spread, scale: float, co
         canvas.line((whisker[0], middle), (whisker[1], middle), INK, width=1.2)
         for x in whisker:
             canvas.line((x, middle - 4), (x, middle + 4), INK, width=1.2)
-    canvas.text(end + 6, y + _BAR - 4, number(spread.median), size=12)
+    value = number(spread.median)
+    # Its own ground, so that a line of reference does not cross it.
+    canvas.bar(end + 4, y + 1, CHARACTER * len(value), _BAR - 2, PAPER)
+    canvas.text(end + 6, y + _BAR - 4, value, size=12)
 
 
 def _colour(ours: bool, place: int) -> str:

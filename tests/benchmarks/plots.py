@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +47,7 @@ def _latencies(figures: Figures) -> str | None:
 
 
 def _urgent(figures: Figures) -> str | None:
-    rows = _rows(figures, ["p50", "p95"])
+    rows = [replace(row, ours=True) for row in _rows(figures, ["p50", "p95"])]
     return bars(_URGENT, "ms, less is better", rows, ["p50", "p95"]) if rows else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+PAPER: Final = "#ffffff"
 INK: Final = "#1f2933"
 MUTED: Final = "#616e7c"
 RULE: Final = "#d9dee5"
@@ -14,8 +15,8 @@ OURS_LIGHT: Final = "#9cc3f2"
 OTHER: Final = "#98a3b1"
 OTHER_LIGHT: Final = "#d3d9e0"
 SECOND: Final = "#d9730d"
-CHARACTER: Final = 7.0
-"""Pixels that a character of the usual size takes, generously."""
+CHARACTER: Final = 7.8
+"""Pixels that a bold character of the usual size takes, generously."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -82,5 +83,5 @@ class Canvas:
             f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" role="img" '
             f"aria-label={quoteattr(self.title)} font-family={quoteattr(_FONT)}>\n"
             f"<title>{escape(self.title)}</title>\n"
-            f'<rect width="100%" height="100%" rx="6" fill="#ffffff"/>\n{body}\n</svg>\n'
+            f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>\n{body}\n</svg>\n'
         )

@@ -49,7 +49,7 @@ def test_every_system_is_labelled_and_the_svg_is_well_formed(section: str) -> No
         assert all(label in shown for label in ("1,000", "100,000", "enqueued/s", "drained/s"))
     else:
         assert all(name in shown for name in figures.values)
-    assert OURS in svg or section == "priority"
+    assert OURS in svg
 
 
 @pytest.mark.parametrize("section", list(PLOTS))

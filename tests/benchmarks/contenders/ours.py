@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import text
 
@@ -20,7 +21,9 @@ from lepton_tasks.store.store import Store, open_store
 from tests.benchmarks.children import ROOT, StepFailed, running, wait_until
 from tests.benchmarks.contenders.base import PLUGINS, START_SECONDS, Bench, Session, Worker
 from tests.benchmarks.texts import POISON
-from tests.support.postgres import TestPostgres
+
+if TYPE_CHECKING:
+    from tests.support.postgres import TestPostgres
 
 _FOLDERS = (PLUGINS / "noop", PLUGINS / "minilm")
 
@@ -149,6 +152,10 @@ class LazyPostgres:
     def fresh_database(self) -> str:
         """URL of a new empty database."""
         if self._server is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about folders of a desktop session
+                from tests.support.postgres import TestPostgres
+
             self._server = TestPostgres()
         return self._server.fresh_database()
 
