@@ -1,0 +1,1 @@
+"""Text generation by decoder models: requests join and leave the running batch at every step."""
