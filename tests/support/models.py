@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,45 @@ DECODERS: Final[Mapping[str, Mapping[str, Any]]] = {
 """Settings of the decoder families by transformers' model type."""
 
 
+_SMALL_PAIR: Final[Mapping[str, Any]] = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "max_position_embeddings": 128,
+    "init_std": _SPREAD,
+}
+SEQ2SEQ: Final[Mapping[str, Mapping[str, Any]]] = {
+    "marian": {**_SMALL_PAIR, "decoder_start_token_id": PAD, "forced_eos_token_id": END},
+    "bart": {**_SMALL_PAIR, "decoder_start_token_id": END, "forced_eos_token_id": END},
+    "t5": {
+        "d_model": 32,
+        "d_kv": 16,
+        "d_ff": 48,
+        "num_layers": 1,
+        "num_heads": 2,
+        "initializer_factor": 8.0,
+        "decoder_start_token_id": PAD,
+    },
+    "pegasus": {**_SMALL_PAIR, "decoder_start_token_id": PAD, "forced_eos_token_id": END},
+}
+"""Settings of the encoder-decoder families by transformers' model type."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: in models so small a second one only waits for the first."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 @lru_cache(maxsize=2)
 def tokenizer_json(ends: bool) -> str:
     """Return a byte-level BPE tokenizer; where ``ends``, each text gets the end token."""
@@ -85,6 +125,20 @@ def save_decoder(folder: Path, family: str = "llama", **changes: Any) -> Path:
     }
     config = AutoConfig.for_model(family, **settings)
     return _save(folder, AutoModelForCausalLM, config, ends=False)
+
+
+def save_seq2seq(folder: Path, family: str, **changes: Any) -> Path:
+    """Write a random encoder-decoder model of ``family`` with its tokenizer."""
+    settings = {
+        **SEQ2SEQ[family],
+        "vocab_size": _VOCABULARY,
+        "pad_token_id": PAD,
+        "bos_token_id": START,
+        "eos_token_id": END,
+        **changes,
+    }
+    config = AutoConfig.for_model(family, **settings)
+    return _save(folder, AutoModelForSeq2SeqLM, config, ends=True)
 
 
 def _save(folder: Path, auto_class: Any, config: Any, ends: bool) -> Path:

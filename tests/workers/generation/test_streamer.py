@@ -82,17 +82,20 @@ def test_what_does_not_fit_is_dropped_and_known_to_be(
 
 
 def test_a_redis_that_hangs_does_not_hold_up_who_writes() -> None:
-    release = threading.Event()
+    hangs, release = threading.Event(), threading.Event()
 
     class Hanging(redis.Redis):
         def pipeline(self, *_: object, **__: object) -> redis.client.Pipeline:
+            hangs.set()
             release.wait(60)
             raise redis.ConnectionError
 
     streamer = Streamer(Hanging())
     streamer.start()
     writer = streamer.open("job_1", fence=1)
-    for _ in range(2 * streaming.MOST_PIECES):
+    writer.text("x")
+    assert hangs.wait(60)
+    for _ in range(streaming.MOST_PIECES + 1):
         writer.text("x")
     assert writer.dropped
     release.set()
