@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lepton_tasks.nlp.generating import GeneratedText, GenerationSpec
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.generating import GeneratedText, GenerationInput, GenerationSpec
 from workers.errors import ModelError
 
 
@@ -44,6 +45,14 @@ class GenerationRequest:
     spec: GenerationSpec
     rank: int = 1
     tenant: str = ""
+
+    @classmethod
+    def of(
+        cls, request_id: str, model_input: ModelInput, prompt: Sequence[int], rank: int, tenant: str
+    ) -> GenerationRequest:
+        """Make a request of an item as its task encoded it, and its tokens."""
+        spec = model_input.spec if isinstance(model_input, GenerationInput) else GenerationSpec()
+        return cls(request_id, prompt, spec, rank, tenant)
 
     @property
     def most_tokens(self) -> int:
