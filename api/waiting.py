@@ -13,13 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from lepton_tasks.broker.connection import connect_async
 from lepton_tasks.broker.wakeups import CHANNEL
 from lepton_tasks.errors import StoreUnavailable
 
@@ -28,7 +26,6 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 1.0
 _PAGE: Final = 500
 _LISTEN_SECONDS: Final = 5.0
-_PING_SECONDS: Final = 10
 
 
 class EndedJobs(Protocol):
@@ -85,14 +82,7 @@ class Waiting:
         await asyncio.gather(self._listen(), self._poll())
 
     async def _listen(self) -> None:
-        client = redis.asyncio.Redis.from_url(
-            self._redis_url,
-            socket_connect_timeout=_LISTEN_SECONDS,
-            socket_timeout=_LISTEN_SECONDS,
-            socket_keepalive=True,
-            health_check_interval=_PING_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = connect_async(self._redis_url, _LISTEN_SECONDS)
         down = False
         try:
             while True:

@@ -13,7 +13,10 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
 from lepton_tasks.store.store import Store
+from tests.support.certificates import Authority
 from tests.support.postgres import TestPostgres
+from tests.support.sentinel import Sentinel
+from tests.support.tls_proxy import TlsProxy
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,3 +73,30 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushdb()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority that nobody else trusts."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def tls_proxy(redis_server: EmbeddedRedis, authority: Authority) -> Iterator[TlsProxy]:
+    """TLS in front of the Redis of the whole run."""
+    with TlsProxy(redis_server.port, authority.server()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def rediss_url(redis_url: str, tls_proxy: TlsProxy, authority: Authority) -> str:
+    """URL of a Redis behind TLS, whose database is empty."""
+    login = redis_url.partition("://")[2].rpartition("@")[0]
+    return f"rediss://{login}@127.0.0.1:{tls_proxy.port}/0?ssl_ca_certs={authority.ca_file}"
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path) -> Iterator[Sentinel]:
+    """A sentinel and the master it watches."""
+    with Sentinel(tmp_path) as group:
+        yield group

@@ -42,7 +42,7 @@ def make_worker_app(settings: Settings) -> Celery:
             type(f"{name.title()}Message", (NlpTask,), {"name": message_name(name)})()
         )
     app.conf.update(
-        broker_read_url=bulk_url(settings.redis_url),  # producers and events stay on stock kombu
+        broker_read_url=bulk_url(app.conf.broker_url),  # producers and events stay on stock kombu
         worker_consumer="workers.consumer:TextFreeConsumer",
         worker_prefetch_multiplier=128,
         worker_pool="solo",

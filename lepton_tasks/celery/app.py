@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu import Exchange, Queue
 
+from lepton_tasks.celery.broker import broker_settings
 from lepton_tasks.queues import Priority, queue_name, route_task
 from lepton_tasks.settings import Settings
 
@@ -19,29 +20,30 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
     The unacked keys are our own: kombu's sweep of messages that were fetched and
     not acknowledged works on a whole Redis database, and with our short visibility
     timeout it would restore the running tasks of other Celery applications.
+
+    Raises:
+        ConfigError: the URL of Redis is wrong.
     """
     app = Celery(
         "lepton",
-        broker=settings.redis_url,
         backend=f"{BACKEND}+{settings.store_url}",
         set_as_current=False,
     )
     default = Exchange("", type="direct")
     app.conf.update(
+        broker_settings(
+            settings.redis_url,
+            visibility_timeout=settings.visibility_timeout,
+            unacked_key="lepton:unacked",
+            unacked_index_key="lepton:unacked_index",
+            unacked_mutex_key="lepton:unacked_mutex",
+            unacked_mutex_expire=30,
+            unacked_restore_interval=1,
+            unacked_restore_throttle=1,
+            queue_order_strategy="priority",
+        ),
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
-        broker_transport_options={
-            "visibility_timeout": settings.visibility_timeout,
-            "unacked_key": "lepton:unacked",
-            "unacked_index_key": "lepton:unacked_index",
-            "unacked_mutex_key": "lepton:unacked_mutex",
-            "unacked_mutex_expire": 30,
-            "unacked_restore_interval": 1,
-            "unacked_restore_throttle": 1,
-            "queue_order_strategy": "priority",
-            "socket_keepalive": True,
-            "socket_timeout": 5,
-        },
         enable_utc=True,
         event_serializer="json",
         lepton_default_tenant=settings.default_tenant,

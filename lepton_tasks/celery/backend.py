@@ -16,6 +16,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Waiter
+from lepton_tasks.celery.broker import redis_url
 from lepton_tasks.errors import ConfigError, NotFound
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import JobState
@@ -115,7 +116,7 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
 
     def _wake(self) -> Waiter:
         if self._waiter is None:
-            self._waiter = Waiter(connect(self.app.conf.broker_url, 5.0))
+            self._waiter = Waiter(connect(redis_url(self.app.conf), 5.0))
         return self._waiter
 
 

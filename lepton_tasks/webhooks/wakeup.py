@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-import redis.asyncio
-
+from lepton_tasks.broker.connection import connect_async
 from lepton_tasks.broker.wakeups import DELIVERIES_CHANNEL
 from lepton_tasks.outage import OUTAGES, Outage
 
 _CONNECT_SECONDS: Final = 5.0
-_HEARTBEAT_SECONDS: Final = 30
 _LISTEN_SECONDS: Final = 1.0
 
 
@@ -25,11 +23,7 @@ async def listen(redis_url: str, wake: Callable[[], None], stop: asyncio.Event) 
     """
     outage = Outage("webhook wake-ups")
     while not stop.is_set():
-        client = redis.asyncio.Redis.from_url(
-            redis_url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            health_check_interval=_HEARTBEAT_SECONDS,
-        )
+        client = connect_async(redis_url, _CONNECT_SECONDS)
         try:
             async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
                 await pubsub.subscribe(DELIVERIES_CHANNEL)

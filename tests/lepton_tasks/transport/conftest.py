@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import redis
 from kombu.asynchronous import Hub
 
 from tests.support.consuming import bulk
-from tests.support.sentinel import Sentinel
 
 
 @pytest.fixture
@@ -17,14 +15,6 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
     """A plain client of the Redis under test."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
-
-
-@pytest.fixture
-def sentinel(tmp_path: Path) -> Iterator[Sentinel]:
-    """A sentinel and the master it watches."""
-    server = Sentinel(tmp_path)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
