@@ -43,6 +43,7 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
             queue_order_strategy="priority",
         ),
         accept_content=["json"],
+        broker_connection_max_retries=None,  # a Redis that is away is waited for
         broker_connection_retry_on_startup=True,
         enable_utc=True,
         event_serializer="json",

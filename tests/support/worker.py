@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,11 +28,14 @@ class WorkerProcess:
         log: Path,
         name: str = "w1",
         tasks: Sequence[str] = ("moderation",),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Prepare a worker for ``tasks``; ``environment`` holds further variables for it."""
         self.node = f"{name}@test"
-        self._tasks = tasks
         self._settings = settings
         self._store = store
+        self._tasks = tasks
+        self._environment = environment or {}
         self.log = log
 
     def start(self) -> Self:
@@ -40,7 +43,7 @@ class WorkerProcess:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 worker_command(self._tasks, self.node),
-                env={**os.environ, **self._settings.environment()},
+                env={**os.environ, **self._settings.environment(), **self._environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
