@@ -23,6 +23,7 @@ from kombu.transport.redis import Transport as StockTransport
 from lepton_tasks.errors import ConfigError
 from lepton_tasks.transport.channel import OWN_OPTIONS, Channel
 from lepton_tasks.transport.poller import Poller
+from lepton_tasks.transport.versions import check_versions
 
 _PREFIX: Final = "lepton-"
 _CLASSES: Final = {
@@ -44,8 +45,9 @@ def bulk_url(url: str) -> str:
     'lepton-sentinel://a:26379;lepton-sentinel://b:26379'
 
     Raises:
-        ConfigError: a scheme is none of Redis.
+        ConfigError: a scheme is none of Redis, or kombu is of an untested version.
     """
+    check_versions()
     for scheme, path in _CLASSES.items():
         TRANSPORT_ALIASES[_PREFIX + scheme] = path
     urls = url.split(";")
@@ -79,6 +81,7 @@ class Transport(StockTransport):  # type: ignore[misc] # kombu has no types
     Channel = Channel
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
+        check_versions()
         super().__init__(client, **kwargs)
         self.cycle = Poller()
 
