@@ -20,7 +20,7 @@ def bench(
     login = redis_server.url.partition("://")[2].rpartition("@")[0]
     with TlsProxy(redis_server.port, authority.server()) as proxy:
         # A database of its own: the fixture `redis_url` empties the first one.
-        url = f"rediss://{login}@127.0.0.1:{proxy.port}/2?ssl_ca_certs={authority.ca_file}"
+        url = f"rediss://{login}@127.0.0.1:{proxy.port}/7?ssl_ca_certs={authority.ca_file}"
         settings = Settings(
             home=folder / "home",
             redis_url=url,

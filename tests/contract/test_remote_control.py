@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.app.utils import filter_hidden_settings
+from celery.result import AsyncResult
 
 from lepton_tasks.celery.broker import broker_settings
 from lepton_tasks.settings import Settings
@@ -77,6 +78,20 @@ def test_a_revoked_id_is_remembered_and_others_run(bench: NoopBench) -> None:
     assert "no-such-job" in ask(bench, "revoked")
     [job] = bench.ended([bench.submit("another")])
     assert job.state is JobState.SUCCEEDED
+
+
+def test_a_revoked_job_that_waits_is_not_computed(bench: NoopBench) -> None:
+    with bench.held_up():
+        ids = [bench.submit(f"revoke {n}") for n in range(40)]
+        bench.until(lambda: len(ask(bench, "reserved")) + len(ask(bench, "active")) == 40)
+        started = {one["id"] for one in ask(bench, "active")}
+        unwanted = [job_id for job_id in ids if job_id not in started][-3:]
+        assert "ok" in tell(bench, "revoke", unwanted)
+    others = [job_id for job_id in ids if job_id not in unwanted]
+    assert {job.state for job in bench.ended(others)} == {JobState.SUCCEEDED}
+    assert {job.state for job in bench.ended(unwanted)} == {JobState.CANCELLED}
+    assert all(job.result is None for job in bench.jobs(unwanted))
+    assert {AsyncResult(job_id, app=bench.app).status for job_id in unwanted} == {"REVOKED"}
 
 
 def test_rate_limits_are_answered(bench: NoopBench) -> None:
