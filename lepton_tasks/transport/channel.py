@@ -279,8 +279,7 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
         connection = self.client.connection
         if not self._unread:
             connection.read_response(push_request=True)
-            while connection.can_read(timeout=0):
-                connection.read_response(push_request=True)
+            self._read_more_news()
             return None
         replies: list[Any] = []
         for _ in range(self._unread):
@@ -296,7 +295,15 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
                 "its user the command (ACL: +client|tracking)"
             )
         # A key that is no list is left alone, as the script does.
-        return [0 if isinstance(length, redis.ResponseError) else length for length in lengths]
+        lengths = [0 if isinstance(length, redis.ResponseError) else length for length in lengths]
+        if not any(lengths):
+            self._read_more_news()  # the poller does not see what was received with the lengths
+        return lengths
+
+    def _read_more_news(self) -> None:
+        connection = self.client.connection
+        while connection.can_read(timeout=0):
+            connection.read_response(push_request=True)
 
     def _fetch(
         self, watched: Watched, room: int, lengths: Sequence[int] | None

@@ -352,6 +352,24 @@ def test_consuming_goes_on_after_a_link_that_died_in_silence(
     assert not client.exists(UNACKED, INDEX, "q")
 
 
+def test_news_that_come_together_with_the_answer_are_heard(
+    redis_server: EmbeddedRedis, redis_url: str
+) -> None:
+    with Proxy(redis_server.port) as proxy, stock(redis_url) as sender:
+        url = redis_url.replace(f":{redis_server.port}/", f":{proxy.port}/")
+        with bulk(url) as connection, receiving(connection, "q") as received:
+            received.once()
+            received.channel.brpop_timeout = 0
+            proxy.hold()
+            received.once()  # asks again
+            received.channel.brpop_timeout = 10 * PATIENCE
+            publish(sender, "q", "你好")
+            received.until(proxy.held)
+            proxy.release()
+            received.until_count(1)
+        assert received.bodies == ["你好"]
+
+
 CHILD = """
 import sys
 from lepton_tasks.embedded.redis import EmbeddedRedis
