@@ -12,6 +12,7 @@ import redis
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.key_cache import KeyCache
 from api.readiness import ReadinessProbe
 from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect
@@ -30,6 +31,7 @@ class Services:
     redis: redis.Redis
     waiting: Waiting
     readiness: ReadinessProbe
+    keys: KeyCache
 
 
 @asynccontextmanager
@@ -47,7 +49,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         readiness = ReadinessProbe(store, client)
         task = asyncio.create_task(waiting.run())
         try:
-            yield Services(settings, store, producer, client, waiting, readiness)
+            keys = KeyCache(store.keys.tenant_of)
+            yield Services(settings, store, producer, client, waiting, readiness, keys)
         finally:
             waiting.release()
             task.cancel()

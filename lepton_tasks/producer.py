@@ -14,12 +14,14 @@ from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.wakeups import Waiter, announce
 from lepton_tasks.errors import BrokerUnavailable, StoreUnavailable
+from lepton_tasks.group_commit import GroupCommit
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import Priority
 from lepton_tasks.requests import Admission, JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL
+from lepton_tasks.store.insertion import Outcome, is_due
 from lepton_tasks.store.store import Store, open_store
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Producer:
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
         self._waiter = Waiter(connect(settings.redis_url, 5.0))
+        self._commits = GroupCommit(self.store.jobs.insert_groups, self._publish)
 
     def submit(
         self,
@@ -85,20 +88,33 @@ class Producer:
         return self.put([job])[0]
 
     def put(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        """Store admitted jobs in one transaction, then publish them."""
-        submitted = self.store.jobs.insert(jobs)
-        clock = submitted[0].created_at if submitted else 0.0
+        """Store admitted jobs, all of them or none, then publish them.
+
+        Callers in other threads that come meanwhile share the transaction.
+
+        Raises:
+            IdempotencyConflict: a key was used before for another job.
+            StoreUnavailable: the database cannot be used; nothing was stored.
+        """
+        return self._commits.call(jobs) if jobs else []
+
+    async def put_async(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """:meth:`put` for an event loop."""
+        return await self._commits.call_async(jobs)
+
+    def _publish(self, groups: Sequence[Sequence[NewJob]], outcomes: Sequence[Outcome]) -> None:
         due = [
             job
-            for job, answer in zip(jobs, submitted, strict=True)
-            if not answer.replayed and (job.run_at is None or job.run_at <= clock)
+            for jobs, outcome in zip(groups, outcomes, strict=True)
+            if not isinstance(outcome, Exception)
+            for job, answer in zip(jobs, outcome, strict=True)
+            if not answer.replayed and is_due(job, answer.created_at)
         ]
         try:
             self._publisher.publish(due)
         except BrokerUnavailable as error:
             logger.warning("%s; the reconciler publishes %d jobs later", error, len(due))
             self._leave_to_reconciler(due)
-        return submitted
 
     def _leave_to_reconciler(self, jobs: Sequence[NewJob]) -> None:
         # The jobs are committed, so an error here must not look like a refusal; if the

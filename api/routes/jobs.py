@@ -15,12 +15,14 @@ from api.intake import read_job_request, refuse_private_webhook
 from api.schemas import JobAccepted, JobCreate, JobView, Page
 from api.services import Services, ServicesDep
 from lepton_tasks.broker.wakeups import announce
-from lepton_tasks.jobs import Job, Submitted
+from lepton_tasks.jobs import Job, NewJob
 from lepton_tasks.requests import JobRequest
 from lepton_tasks.states import TERMINAL, JobState
 
 MAX_WAIT_SECONDS: Final = 60.0
 MAX_PAGE: Final = 100
+MAX_QUICK_BYTES: Final = 65_536
+"""Bodies up to this are checked on the event loop: a thread would cost more than the check."""
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -51,18 +53,23 @@ async def submit(
     """
     body = await read_object(request, services.settings.max_request_bytes)
     asked = read_job_request(body, idempotency_key)
-    submitted = await run_in_threadpool(_submit, services, tenant, asked)
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) <= MAX_QUICK_BYTES:
+        job = _admit(services, tenant, asked)
+    else:
+        job = await run_in_threadpool(_admit, services, tenant, asked)
+    [submitted] = await services.producer.put_async([job])
     response.headers["location"] = f"/v1/jobs/{submitted.id}"
     if submitted.replayed:
         response.headers["idempotent-replayed"] = "true"
     return JobAccepted.of(submitted)
 
 
-def _submit(services: Services, tenant: str, asked: JobRequest) -> Submitted:
+def _admit(services: Services, tenant: str, asked: JobRequest) -> NewJob:
     job = services.producer.admission.admit(tenant, asked)
     if not services.settings.webhook_allow_private:
         refuse_private_webhook(job.webhook)
-    return services.producer.put([job])[0]
+    return job
 
 
 @router.get("/{job_id}", response_model=JobView, response_model_exclude_unset=True)

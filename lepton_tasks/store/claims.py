@@ -26,7 +26,7 @@ from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState, sources
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.jobs import new_row
+from lepton_tasks.store.insertion import new_row
 from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow

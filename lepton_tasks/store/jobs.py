@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, and_, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
-from lepton_tasks.errors import IdempotencyConflict, NotFound
+from lepton_tasks.errors import NotFound, StoreUnavailable
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import TERMINAL, JobState, sources
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.insertion import Outcome, TornGroups, insert_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 
@@ -65,33 +66,42 @@ class JobStore:
         Raises:
             IdempotencyConflict: the key was used with another body.
         """
-        return self._database.transact(lambda connection: self.insert_in(connection, new))
+        [outcome] = self.insert_groups([new])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def insert_in(self, connection: Connection, new: Sequence[NewJob]) -> list[Submitted]:
-        """Insert inside a transaction of the caller's; see :meth:`insert`."""
-        clock: float = connection.execute(select(now())).scalar_one()
-        rows = [new_row(job, clock) for job in new]
-        keyed = [row for row in rows if row["idempotency_key"] is not None]
-        plain = [row for row in rows if row["idempotency_key"] is None]
-        if plain:
-            connection.execute(jobs.insert(), plain)
-        inserted = {row["id"] for row in plain}
-        for row in keyed:
-            dialect = postgresql if self._database.dialect == "postgresql" else sqlite
-            statement = (
-                dialect.insert(jobs)
-                .values(row)
-                .on_conflict_do_nothing(index_elements=["tenant", "idempotency_key"])
-                .returning(jobs.c.id)
-            )
-            if connection.execute(statement).first() is not None:
-                inserted.add(row["id"])
-        return [
-            Submitted(job.id, job.task, job.priority, JobState.QUEUED, clock)
-            if job.id in inserted
-            else _replay(connection, job)
-            for job in new
-        ]
+    def insert_groups(self, groups: Sequence[Sequence[NewJob]]) -> list[Outcome]:
+        """Store several callers' jobs in one transaction; each caller's all or none.
+
+        Returns:
+            What became of each caller's jobs: answers as of :meth:`insert`, or the
+            exception that this caller alone should see.
+
+        Raises:
+            StoreUnavailable: the database cannot be used; nothing was stored.
+        """
+        try:
+            return self._database.transact(lambda connection: insert_rows(connection, groups))
+        except TornGroups as torn:
+            errors = torn.errors
+        except (DBAPIError, ValueError, TypeError) as error:
+            if len(groups) == 1:
+                return [error]
+            return self._insert_halves(groups)
+        others = iter(self.insert_groups([g for n, g in enumerate(groups) if n not in errors]))
+        return [errors[n] if n in errors else next(others) for n in range(len(groups))]
+
+    def _insert_halves(self, groups: Sequence[Sequence[NewJob]]) -> list[Outcome]:
+        """Find the row that cannot be stored, so that its neighbours are."""
+        outcomes: list[Outcome] = []
+        middle = len(groups) // 2
+        for half in (groups[:middle], groups[middle:]):
+            try:
+                outcomes += self.insert_groups(half)
+            except StoreUnavailable as error:
+                outcomes += [error] * len(half)
+        return outcomes
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Read one job.
@@ -233,60 +243,6 @@ class JobStore:
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(jobs.c.task, jobs.c.priority)).all()
         return {(row[0], row[1]): row[2] for row in rows}
-
-
-def new_row(job: NewJob, clock: float) -> dict[str, Any]:
-    """Columns of a job created at ``clock``; one that is due counts as published."""
-    due = job.run_at is None or job.run_at <= clock
-    return {
-        "id": job.id,
-        "tenant": job.tenant,
-        "task": job.task,
-        "priority": job.priority,
-        "state": JobState.QUEUED,
-        "payload": job.payload.dump(),
-        "single": job.payload.single,
-        "items": len(job.payload.inputs),
-        "cost": job.cost,
-        "attempts": 0,
-        "fence": 0,
-        "cancel_requested": False,
-        "run_after": clock if job.run_at is None else job.run_at,
-        "deadline": None if job.ttl_seconds is None else clock + job.ttl_seconds,
-        "created_at": clock,
-        "published_at": clock if due else None,
-        "idempotency_key": job.idempotency_key,
-        "body_hash": job.body_hash,
-        "batch_id": job.batch_id,
-        "ordinal": job.ordinal,
-        "webhook": job.webhook,
-        "metadata": orjson.dumps(dict(job.metadata)).decode(),
-    }
-
-
-def _replay(connection: Connection, job: NewJob) -> Submitted:
-    found = connection.execute(
-        select(
-            jobs.c.id,
-            jobs.c.task,
-            jobs.c.priority,
-            jobs.c.state,
-            jobs.c.created_at,
-            jobs.c.body_hash,
-        ).where(jobs.c.tenant == job.tenant, jobs.c.idempotency_key == job.idempotency_key)
-    ).one()
-    if found.body_hash != job.body_hash:
-        raise IdempotencyConflict(
-            "this Idempotency-Key was used before with another request body; use a new key"
-        )
-    return Submitted(
-        found.id,
-        found.task,
-        Priority(found.priority),
-        JobState(found.state),
-        found.created_at,
-        replayed=True,
-    )
 
 
 def _view(row: Row[Any]) -> Job:

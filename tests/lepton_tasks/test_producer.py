@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound
-from lepton_tasks.jobs import FinishedJob
+from lepton_tasks.jobs import FinishedJob, Submitted
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.producer import Producer
+from lepton_tasks.requests import JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
+from lepton_tasks.store.database import Database
 from lepton_tasks.store.store import Store
 from tests.support.message import messages_of
 
@@ -41,6 +45,52 @@ def test_a_replay_is_not_published_again(producer: Producer) -> None:
     assert queued(producer) == [first.id]
     with pytest.raises(IdempotencyConflict):
         producer.submit("moderation", "something else", idempotency_key="k")
+
+
+def test_concurrent_submits_with_one_key_give_one_job(
+    producer: Producer, database_url: str
+) -> None:
+    """Sixty-four callers, half of them in a producer that shares nothing with the first."""
+    store = Store(Database(database_url))
+    other = Producer(producer.settings, store)
+    rounds, start = 8, threading.Barrier(64)
+
+    def submit(place: int) -> list[Submitted]:
+        mine = other if place % 2 else producer
+        answers = []
+        for key in range(rounds):
+            start.wait(60)
+            answers.append(mine.submit("moderation", f"第 {key} 个", idempotency_key=f"k{key}"))
+        return answers
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = [future.result() for future in [pool.submit(submit, n) for n in range(64)]]
+    store.close()
+    for key in range(rounds):
+        mine = [of_caller[key] for of_caller in answers]
+        assert len({answer.id for answer in mine}) == 1
+        assert sum(not answer.replayed for answer in mine) == 1
+    assert sorted(queued(producer)) == sorted({answers[0][key].id for key in range(rounds)})
+
+
+def test_concurrent_submits_are_all_stored_and_published(producer: Producer) -> None:
+    def submit(place: int) -> str:
+        return producer.submit("moderation", f"number {place}", priority="high").id
+
+    async def put(place: int) -> str:
+        request = JobRequest("moderation", f"number {place}", priority="high")
+        [answer] = await producer.put_async([producer.admission.admit("default", request)])
+        return answer.id
+
+    async def puts() -> list[str]:
+        return await asyncio.gather(*(put(place) for place in range(100)))
+
+    with ThreadPoolExecutor(32) as pool:
+        threads = [pool.submit(submit, n) for n in range(200)]
+        ids = asyncio.run(puts()) + [future.result() for future in threads]
+    assert len(set(ids)) == 300
+    assert sorted(queued(producer, "moderation.high")) == sorted(ids)
+    assert len(producer.store.jobs.find("default", ids)) == 300
 
 
 def test_a_later_job_is_not_published_yet(producer: Producer) -> None:
