@@ -19,8 +19,6 @@ from lepton_tasks.errors import StoreUnavailable
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_ITEMS: Final = 1_000
-"""Items a group, unless one caller alone brings more."""
 MOST_WAITING: Final = 8_192
 """Callers that may wait; one more is refused rather than kept in memory."""
 
@@ -32,16 +30,22 @@ class GroupCommit(Generic[T, R]):
         self,
         commit: Callable[[list[Sequence[T]]], Sequence[R | Exception]],
         finish: Callable[[list[Sequence[T]], Sequence[R | Exception]], None],
+        weigh: Callable[[Sequence[T]], int],
+        most: int,
     ) -> None:
-        """Set the two steps of a group.
+        """Set the two steps of a group, and its size.
 
         ``commit`` takes each caller's items and returns each caller's outcome, in
         order; one call runs at a time. An exception among the outcomes is raised in
         that caller alone, one that ``commit`` raises in every caller of the group.
-        ``finish`` gets items and outcomes while the next group commits.
+        ``finish`` gets items and outcomes while the next group commits. ``weigh`` says
+        what a caller's items weigh, and no group weighs more than ``most`` unless one
+        caller alone does.
         """
         self._commit = commit
         self._finish = finish
+        self._weigh = weigh
+        self._most = most
         self._lock = threading.Lock()
         self._waiting: deque[_Caller[T, R]] = deque()
         self._led = False
@@ -130,10 +134,10 @@ class GroupCommit(Generic[T, R]):
             if not leader.leads:
                 return group
             leader.leads = False
-            count = 0
+            weight = 0
             while self._waiting:
-                count += len(self._waiting[0].items)
-                if group and count > MOST_ITEMS:
+                weight += self._weigh(self._waiting[0].items)
+                if group and weight > self._most:
                     break
                 group.append(self._waiting.popleft())
         return group

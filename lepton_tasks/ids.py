@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Final
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS: Final = tuple(range(120, -1, -10))
 
 
 def new_id(prefix: str) -> str:
@@ -19,8 +22,5 @@ def new_id(prefix: str) -> str:
     (True, True, 30)
     """
     number = time.time_ns() << 64 | secrets.randbits(64)
-    digits = []
-    for _ in range(26):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    digits = "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    return f"{prefix}_{digits}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.wakeups import Waiter, announce
-from lepton_tasks.errors import BrokerUnavailable, StoreUnavailable
+from lepton_tasks.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
 from lepton_tasks.group_commit import GroupCommit
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.nlp.registry import find_tasks
@@ -26,7 +26,12 @@ from lepton_tasks.store.store import Store, open_store
 
 logger = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.5
+CHUNK: Final = 1_000
+"""Jobs a transaction when many are submitted."""
+MOST_WEIGHT: Final = 500_000
+"""Bound of a transaction: a job weighs its tokens and about what its row costs beside them."""
+_ROW_WEIGHT: Final = 250
+_POLL_SECONDS: Final = 0.5
 
 
 class Producer:
@@ -49,7 +54,9 @@ class Producer:
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
         self._waiter = Waiter(connect(settings.redis_url, 5.0))
-        self._commits = GroupCommit(self.store.jobs.insert_groups, self._publish)
+        self._commits = GroupCommit(
+            self.store.jobs.insert_groups, self._publish, _weight, MOST_WEIGHT
+        )
 
     def submit(
         self,
@@ -86,6 +93,38 @@ class Producer:
         )
         job = self.admission.admit(tenant or self.settings.default_tenant, request)
         return self.put([job])[0]
+
+    def submit_many(
+        self, requests: Iterable[JobRequest], *, tenant: str | None = None, chunk: int = CHUNK
+    ) -> Iterator[Submitted]:
+        """Store and publish many jobs, up to ``chunk`` of them a transaction.
+
+        Requests are read, and answers given, as the iteration goes on, so neither has
+        to fit into memory; without iterating nothing is submitted. A job is stored
+        and published before its answer comes.
+
+        Raises:
+            InvalidInput: a request is wrong; the message gives its number, from 0. Nothing
+                is stored of its chunk, and what was answered before stays.
+            IdempotencyConflict: a key was used before for another job; as above.
+            StoreUnavailable: the database cannot be used; as above.
+        """
+        if chunk < 1:
+            raise InvalidInput("chunk must be at least 1", "chunk")
+        owner = tenant or self.settings.default_tenant
+        jobs: list[NewJob] = []
+        weight = 0
+        for number, request in enumerate(requests):
+            try:
+                job = self.admission.admit(owner, request)
+            except InvalidInput as error:
+                raise InvalidInput(f"request {number}: {error}", error.param, error.code) from error
+            jobs.append(job)
+            weight += _weight([job])
+            if len(jobs) == chunk or weight >= MOST_WEIGHT:
+                yield from self.put(jobs)
+                jobs, weight = [], 0
+        yield from self.put(jobs)
 
     def put(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Store admitted jobs, all of them or none, then publish them.
@@ -178,3 +217,7 @@ class Producer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _weight(jobs: Sequence[NewJob]) -> int:
+    return sum(_ROW_WEIGHT + job.cost for job in jobs)

@@ -34,6 +34,9 @@ class Priority(StrEnum):
 _RANKS: Final = {priority: rank for rank, priority in enumerate(Priority)}
 
 
+_PRIORITIES: Final[dict[str, Priority]] = {str(priority): priority for priority in Priority}
+
+
 def parse_priority(value: object) -> Priority:
     """Read a priority as a producer wrote it.
 
@@ -43,8 +46,8 @@ def parse_priority(value: object) -> Priority:
     Raises:
         InvalidInput: it is none of ours.
     """
-    if isinstance(value, str) and value in set(Priority):
-        return Priority(value)
+    if isinstance(value, str) and value in _PRIORITIES:
+        return _PRIORITIES[value]
     known = ", ".join(Priority)
     raise InvalidInput(f"priority must be one of {known}", "priority", "unknown_priority")
 

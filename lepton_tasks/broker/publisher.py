@@ -8,7 +8,7 @@ from typing import Protocol
 
 import redis
 
-from lepton_tasks.broker.messages import thin_message
+from lepton_tasks.broker.messages import thin_messages
 from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.queues import Priority, queue_name
 
@@ -45,17 +45,16 @@ class Publisher:
             BrokerUnavailable: Redis did not answer in time; some messages may be there
                 all the same, and publishing them again does no harm.
         """
-        queues: defaultdict[str, list[bytes]] = defaultdict(list)
+        queues: defaultdict[tuple[str, Priority], list[str]] = defaultdict(list)
         for job in jobs:
-            queues[queue_name(job.task, job.priority)].append(
-                thin_message(job.id, job.task, job.priority)
-            )
+            queues[job.task, job.priority].append(job.id)
         if not queues:
             return
         try:
             with self._client.pipeline(transaction=False) as pipe:
-                for queue, messages in queues.items():
-                    pipe.lpush(queue, *messages)  # consumers pop from the right
+                for (task, priority), ids in queues.items():
+                    # Consumers pop from the right.
+                    pipe.lpush(queue_name(task, priority), *thin_messages(ids, task, priority))
                 pipe.execute()
         except redis.RedisError as error:
             raise BrokerUnavailable(f"Redis did not take the messages: {error}") from error

@@ -33,34 +33,57 @@ _KEYS_A_QUERY: Final = 400
 
 
 def new_row(job: NewJob, clock: float) -> dict[str, Any]:
-    """Columns of a job created at ``clock``; one that is due counts as published.
+    """Columns of a job created at ``clock``; one that is due counts as published."""
+    return _ALIKE | dict(zip(_COLUMNS, _values(job, clock), strict=True))
 
-    Values are of plain types, which a database driver binds without looking twice.
-    """
-    return {
-        "id": job.id,
-        "tenant": job.tenant,
-        "task": job.task,
-        "priority": str(job.priority),
-        "state": _QUEUED,
-        "payload": job.payload.dump(),
-        "single": job.payload.single,
-        "items": len(job.payload.inputs),
-        "cost": job.cost,
-        "attempts": 0,
-        "fence": 0,
-        "cancel_requested": False,
-        "run_after": clock if job.run_at is None else job.run_at,
-        "deadline": None if job.ttl_seconds is None else clock + job.ttl_seconds,
-        "created_at": clock,
-        "published_at": clock if is_due(job, clock) else None,
-        "idempotency_key": job.idempotency_key,
-        "body_hash": job.body_hash,
-        "batch_id": job.batch_id,
-        "ordinal": job.ordinal,
-        "webhook": job.webhook,
-        "metadata": orjson.dumps(dict(job.metadata)).decode() if job.metadata else "{}",
-    }
+
+_ALIKE: Final = {"state": _QUEUED, "attempts": 0, "fence": 0, "cancel_requested": False}
+"""Columns in which all new jobs are alike."""
+_COLUMNS: Final = (
+    "id",
+    "tenant",
+    "task",
+    "priority",
+    "payload",
+    "single",
+    "items",
+    "cost",
+    "run_after",
+    "deadline",
+    "created_at",
+    "published_at",
+    "idempotency_key",
+    "body_hash",
+    "batch_id",
+    "ordinal",
+    "webhook",
+    "metadata",
+)
+
+
+def _values(job: NewJob, clock: float) -> tuple[Any, ...]:
+    """Values of the other columns, of plain types, which drivers bind without looking twice."""
+    payload = job.payload
+    return (
+        job.id,
+        job.tenant,
+        job.task,
+        str(job.priority),
+        payload.dump(),
+        payload.single,
+        len(payload.inputs),
+        job.cost,
+        clock if job.run_at is None else job.run_at,
+        None if job.ttl_seconds is None else clock + job.ttl_seconds,
+        clock,
+        clock if is_due(job, clock) else None,
+        job.idempotency_key,
+        job.body_hash,
+        job.batch_id,
+        job.ordinal,
+        job.webhook,
+        orjson.dumps(dict(job.metadata)).decode() if job.metadata else "{}",
+    )
 
 
 def is_due(job: NewJob, clock: float) -> bool:
@@ -89,19 +112,12 @@ def insert_rows(connection: Connection, groups: Sequence[Sequence[NewJob]]) -> l
     if not any(groups):
         return [[] for _ in groups]
     clock: float = connection.execute(select(now())).scalar_one()
-    rows = [new_row(job, clock) for group in groups for job in group]
-    keys = sorted(
-        {
-            (job.tenant, job.idempotency_key)
-            for group in groups
-            for job in group
-            if job.idempotency_key is not None
-        }
-    )
+    new = [job for group in groups for job in group]
+    keys = {_key(job) for job in new if job.idempotency_key is not None}
     if keys:  # one order for all processes, so that they cannot deadlock over the keys
-        rows.sort(key=lambda row: (row["tenant"], row["idempotency_key"] or ""))
-    _execute(connection, rows)
-    holders = _holders(connection, keys)
+        new.sort(key=_key)
+    _execute(connection, [_values(job, clock) for job in new])
+    holders = _holders(connection, sorted(keys))
     outcomes: list[Outcome] = []
     torn: dict[int, Exception] = {}
     for place, group in enumerate(groups):
@@ -116,26 +132,34 @@ def insert_rows(connection: Connection, groups: Sequence[Sequence[NewJob]]) -> l
     return outcomes
 
 
-def _execute(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = _statement(connection.dialect.name, tuple(rows[0]))
+def _key(job: NewJob) -> _Key:
+    return job.tenant, job.idempotency_key or ""
+
+
+def _execute(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+    columns = list(zip(*rows, strict=True))
+    # A column that no row uses is left out: binding NULLs costs as much as binding values.
+    used = [place for place, column in enumerate(columns) if column.count(None) < len(rows)]
+    arrays = [list(columns[place]) for place in used]
+    statement = _statement(connection.dialect.name, tuple(_COLUMNS[place] for place in used))
     if connection.dialect.name == "postgresql":
         # One array a column costs the server far less than one execution a row.
-        columns = zip(*(row.values() for row in rows), strict=True)
-        connection.exec_driver_sql(statement, tuple(list(column) for column in columns))
+        connection.exec_driver_sql(statement, tuple(arrays))
     else:
-        connection.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
+        connection.exec_driver_sql(statement, list(zip(*arrays, strict=True)))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=128)
 def _statement(dialect: str, names: tuple[str, ...]) -> str:
+    alike = "'queued', 0, 0, false"  # the values of _ALIKE
     if dialect == "postgresql":
         kinds = [jobs.c[name].type.compile(dialect=postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
         arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
-        source = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - our own column types
+        source = f"SELECT {alike}, row.* FROM unnest({arrays}) AS row"  # noqa: S608 - our own types
     else:
-        source = f"VALUES ({', '.join('?' for _ in names)})"
+        source = f"VALUES ({alike}, {', '.join('?' for _ in names)})"
     return (
-        f"INSERT INTO jobs ({', '.join(names)}) {source} "
+        f"INSERT INTO jobs ({', '.join([*_ALIKE, *names])}) {source} "
         "ON CONFLICT (tenant, idempotency_key) DO NOTHING"
     )
 
@@ -165,7 +189,7 @@ def _answer(job: NewJob, clock: float, holders: dict[_Key, Any]) -> Submitted:
     new = Submitted(job.id, job.task, job.priority, JobState.QUEUED, clock)
     if job.idempotency_key is None:
         return new
-    holder = holders.get((job.tenant, job.idempotency_key))
+    holder = holders.get(_key(job))
     if holder is None:
         raise StoreUnavailable("the job of this key was deleted a moment ago; send it again")
     if holder.id == job.id:

@@ -19,7 +19,7 @@ class Bench:
     """A group commit of integers whose answer is their sum; tests hold commits up and look in."""
 
     def __init__(self) -> None:
-        self.commits = GroupCommit[int, int](self._commit, self._finish)
+        self.commits = GroupCommit[int, int](self._commit, self._finish, len, 3)
         self.groups: list[list[Sequence[int]]] = []
         self.finished: list[list[Sequence[int]]] = []
         self.gate = threading.Event()
@@ -84,10 +84,10 @@ def test_a_single_caller_waits_for_nobody(bench: Bench) -> None:
 
 
 def test_who_comes_meanwhile_forms_the_next_group(bench: Bench, pool: ThreadPoolExecutor) -> None:
-    callers = held_group(bench, pool, [2], [3, 4], [5])
+    callers = held_group(bench, pool, [2], [3, 4])
     bench.gate.set()
-    assert [caller.result(30) for caller in callers] == [1, 2, 7, 5]
-    assert bench.groups == bench.finished == [[[1]], [[2], [3, 4], [5]]]
+    assert [caller.result(30) for caller in callers] == [1, 2, 7]
+    assert bench.groups == bench.finished == [[[1]], [[2], [3, 4]]]
 
 
 def test_one_callers_failure_is_its_own(bench: Bench, pool: ThreadPoolExecutor) -> None:
@@ -133,10 +133,7 @@ def test_the_next_group_commits_while_one_finishes(bench: Bench, pool: ThreadPoo
     assert [caller.result(30) for caller in callers] == [1, 2]
 
 
-def test_groups_are_bounded(
-    bench: Bench, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "MOST_ITEMS", 3)
+def test_groups_are_bounded(bench: Bench, pool: ThreadPoolExecutor) -> None:
     callers = held_group(bench, pool, [2, 2], [3], [4], [5] * 7)
     bench.gate.set()
     assert [caller.result(30) for caller in callers] == [1, 4, 3, 4, 35]

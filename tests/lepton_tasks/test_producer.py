@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -91,6 +92,64 @@ def test_concurrent_submits_are_all_stored_and_published(producer: Producer) -> 
     assert len(set(ids)) == 300
     assert sorted(queued(producer, "moderation.high")) == sorted(ids)
     assert len(producer.store.jobs.find("default", ids)) == 300
+
+
+def test_many_are_submitted_chunk_by_chunk_in_order(producer: Producer) -> None:
+    read = 0
+
+    def requests() -> Iterator[JobRequest]:
+        nonlocal read
+        for read in range(1, 26):
+            yield JobRequest("moderation", f"第 {read} 个", metadata={"n": str(read)})
+
+    answers = producer.submit_many(requests(), tenant="acme", chunk=10)
+    assert read == 0
+    first = next(answers)
+    assert read == 10  # read as the iteration goes on
+    ids = [first.id, *(answer.id for answer in answers)]
+    assert queued(producer) == ids
+    numbers = [producer.get(job_id, "acme").metadata["n"] for job_id in ids]
+    assert numbers == [str(n) for n in range(1, 26)]
+
+
+def test_large_texts_make_smaller_transactions(producer: Producer) -> None:
+    requests = [JobRequest("moderation", inputs=["好" * 20_000] * 20) for _ in range(5)]
+    answers = producer.submit_many(requests)
+    next(answers)
+    assert len(queued(producer)) == 2
+    assert len([*answers]) == 4
+
+
+def test_a_wrong_one_of_many_is_named_and_spoils_its_chunk_alone(producer: Producer) -> None:
+    requests = [JobRequest("moderation", text) for text in ("a", "b", "c", "", "d", "e")]
+    answers = producer.submit_many(requests, chunk=2)
+    stored = [next(answers).id, next(answers).id]
+    with pytest.raises(InvalidInput, match="request 3: input is empty") as caught:
+        next(answers)
+    assert (caught.value.param, caught.value.code) == ("input", "empty_text")
+    assert queued(producer) == stored
+
+
+def test_many_with_a_key_that_was_used_spoil_their_chunk_alone(producer: Producer) -> None:
+    used = producer.submit("moderation", "hello", idempotency_key="k")
+    requests = [
+        JobRequest("moderation", "a"),
+        JobRequest("moderation", "hello", idempotency_key="k"),
+        JobRequest("moderation", "b"),
+        JobRequest("moderation", "other", idempotency_key="k"),
+    ]
+    answers = producer.submit_many(requests, chunk=2)
+    first, replayed = next(answers), next(answers)
+    assert (replayed.id, replayed.replayed) == (used.id, True)
+    with pytest.raises(IdempotencyConflict):
+        next(answers)
+    assert queued(producer) == [used.id, first.id]
+
+
+def test_a_chunk_holds_at_least_one(producer: Producer) -> None:
+    with pytest.raises(InvalidInput, match="chunk"):
+        next(producer.submit_many([], chunk=0))
+    assert list(producer.submit_many([])) == []
 
 
 def test_a_later_job_is_not_published_yet(producer: Producer) -> None:

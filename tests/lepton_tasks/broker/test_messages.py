@@ -10,7 +10,7 @@ from celery import Celery
 from kombu import Connection
 
 from lepton_tasks.broker.connection import connect
-from lepton_tasks.broker.messages import OWN_HEADER, thin_message
+from lepton_tasks.broker.messages import OWN_HEADER, thin_message, thin_messages
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.queues import Priority
@@ -36,6 +36,17 @@ def test_equal_to_what_celery_sends(redis_url: str) -> None:
     ours = json.loads(thin_message("job_1", "moderation", "bulk"))
     assert ours["headers"][OWN_HEADER] == 1
     assert without_senders_own(ours) == without_senders_own(celerys)
+
+
+def test_a_page_of_messages_is_the_same_as_one_by_one() -> None:
+    ids = ["job_1", 'a "quoted" % id', "编号 3"]
+    page = [json.loads(message) for message in thin_messages(ids, "100%", "high")]
+    for job_id, message in zip(ids, page, strict=True):
+        assert message["headers"]["id"] == message["headers"]["root_id"] == job_id
+        assert message["properties"]["correlation_id"] == job_id
+        assert message["properties"]["delivery_info"]["routing_key"] == "100%.high"
+        alone = json.loads(thin_message(job_id, "100%", "high"))
+        assert without_senders_own(alone) == without_senders_own(message)
 
 
 def test_a_stock_kombu_consumer_reads_it(redis_url: str) -> None:
