@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from celery.worker import state
 
+from workers.held import HeldJob, Item
+
 logger = logging.getLogger(__name__)
 
 
@@ -77,8 +79,20 @@ class Reporter:
 
         self._on_loop(work)
 
-    def started(self, requests: Sequence[Any]) -> None:
-        """Announce that jobs are on the device now."""
+    def begin(self, items: Sequence[Item]) -> None:
+        """Note that ``items`` are on the device from now on; announce jobs that were not yet."""
+        now = time.monotonic()
+        fresh: dict[HeldJob, None] = {}
+        for item in items:
+            if item.job.started_at is None:
+                item.job.started_at = now
+                fresh[item.job] = None
+        if fresh:
+            self._started([job.request for job in fresh])
+        else:
+            self._on_loop(_nothing)  # the window has room again: the loop shall look
+
+    def _started(self, requests: Sequence[Any]) -> None:
         moment = time.time()
 
         def work() -> None:
@@ -100,10 +114,6 @@ class Reporter:
                 job.request.send_event(kind, name=job.request.name, runtime=job.runtime, **fields)
 
         self._on_loop(work)
-
-    def wake(self) -> None:
-        """Make the event loop look again whether it may fetch."""
-        self._on_loop(_nothing)
 
     def flush(self) -> None:
         """Send the events that wait; on the event loop, or where none runs."""

@@ -83,7 +83,7 @@ class Runner:
             batch = MicroBatch([group[0] for group in groups], None)
         if not groups:
             return
-        self._begin([item for group in groups for item in group])
+        self._reporter.begin([item for group in groups for item in group])
         self._taken()
         outcomes = self._compute(batch)
         self._finisher.put(
@@ -106,18 +106,6 @@ class Runner:
         padded = max(item.encoded.length for item in batch.items) * len(batch.items)
         self._budget.observe(padded, time.monotonic() - began)
         return outcomes
-
-    def _begin(self, items: Sequence[Item]) -> None:
-        moment = time.monotonic()
-        fresh: dict[HeldJob, None] = {}
-        for item in items:
-            if item.job.started_at is None:
-                item.job.started_at = moment
-                fresh[item.job] = None
-        if fresh:
-            self._reporter.started([job.request for job in fresh])
-        else:
-            self._reporter.wake()  # the window has room again
 
 
 def bisecting(

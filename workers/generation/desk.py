@@ -1,0 +1,105 @@
+"""Between the worker and a generator: items in, outcomes to the finisher, texts to followers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from workers.finisher import Finisher
+from workers.generation.generator import Generator
+from workers.generation.requests import Generation, GenerationRefused, GenerationRequest
+from workers.generation.streamer import Streamer, TextWriter
+from workers.held import HeldJob, Item
+from workers.outcomes import CANCELLED, Done, Failed, Outcome, raised
+from workers.reporter import Reporter
+
+
+class Desk:
+    """Hands encoded prompts to one generator; it never waits, the window bounds what it holds."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        finisher: Finisher,
+        reporter: Reporter,
+        streamer: Streamer,
+        is_revoked: Callable[[str], bool],
+    ) -> None:
+        """``is_revoked`` says of a job's id whether Celery was told to revoke it."""
+        self._generator = generator
+        self._finisher = finisher
+        self._reporter = reporter
+        self._streamer = streamer
+        self._is_revoked = is_revoked
+        self._held: dict[str, Item] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to generate."""
+        self._generator.start()
+
+    def __len__(self) -> int:
+        """Items that wait or are being written."""
+        return len(self._held)
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Take items of this generator's model."""
+        self._reporter.begin(items)
+        for item in items:
+            request = GenerationRequest.of(
+                f"{item.job.claim.id}:{item.place}",
+                item.model_input,
+                item.encoded.tokens,
+                item.rank,
+                item.job.claim.tenant,
+            )
+            with self._lock:
+                self._held[request.id] = item
+            self._submit(request, item)
+
+    def heed_cancels(self) -> None:
+        """End what is written for jobs that were cancelled or revoked meanwhile."""
+        with self._lock:
+            held = list(self._held.items())
+        for request_id, item in held:
+            if self._is_revoked(item.job.claim.id):
+                item.job.cancelled = True
+            if item.job.cancelled:
+                self._generator.cancel(request_id)
+
+    def stop(self) -> list[HeldJob]:
+        """Finish the step that runs; returns the jobs with texts that did not end."""
+        given_back = self._generator.stop()
+        with self._lock:
+            jobs = dict.fromkeys(self._held.pop(request_id).job for request_id in given_back)
+        return list(jobs)
+
+    def _submit(self, request: GenerationRequest, item: Item) -> None:
+        writer = None
+        if request.spec.stream:
+            writer = self._streamer.open(item.job.claim.id, item.job.claim.fence, item.place)
+
+        def on_done(outcome: Generation | Exception) -> None:
+            self._done(request.id, outcome, writer)
+
+        try:
+            self._generator.submit(request, on_done, None if writer is None else writer.text)
+        except GenerationRefused as error:
+            self._answer(request.id, Failed(error.code, str(error)))
+
+    def _done(
+        self, request_id: str, outcome: Generation | Exception, writer: TextWriter | None
+    ) -> None:
+        answer: Outcome
+        if isinstance(outcome, Exception):
+            reason, answer = "error", raised(outcome)
+        else:
+            reason, answer = outcome.finish_reason.value, Done(outcome.raw())
+        if writer is not None:
+            writer.end(reason)
+        self._answer(request_id, answer)
+
+    def _answer(self, request_id: str, outcome: Outcome) -> None:
+        with self._lock:
+            item = self._held.pop(request_id)
+        self._finisher.put([(item, CANCELLED if item.job.cancelled else outcome)])
