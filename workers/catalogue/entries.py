@@ -18,6 +18,7 @@ DEFAULT_CATALOGUE = Path(__file__).parent / "default.toml"
 class CatalogueEntry(BaseModel):
     """One model: the task it serves, where its weights are, and how it is run.
 
+    The encoder under its heads, if any, is in a Python package or else in a folder.
     ``options`` is a table that the engine alone reads.
     """
 
@@ -29,6 +30,7 @@ class CatalogueEntry(BaseModel):
     engine: str
     folder: Path | None = None
     encoder_package: str | None = None
+    encoder_folder: Path | None = None
     max_tokens: int = Field(default=256, ge=8, le=512)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
@@ -98,10 +100,11 @@ def read_catalogue(path: Path) -> dict[str, CatalogueEntry]:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
             raise CatalogueError(f"{path}: [{name}] {field}: {first['msg']}") from error
-        if entry.folder is not None:
-            folder = (path.parent / entry.folder).resolve()
-            entry = entry.model_copy(update={"folder": folder})
-        entries[name] = entry
+        given = {"folder": entry.folder, "encoder_folder": entry.encoder_folder}
+        absolute = {
+            field: (path.parent / folder).resolve() for field, folder in given.items() if folder
+        }
+        entries[name] = entry.model_copy(update=absolute)
     return entries
 
 

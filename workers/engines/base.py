@@ -1,38 +1,100 @@
-"""What the runner asks of an engine: tokenise, then one forward pass a micro-batch."""
+"""What the pipeline asks of an engine and of its lane: tokenise, prepare, compute."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+import torch
 
 from lepton_tasks.nlp.base import ModelInput
+
+Raw: TypeAlias = Mapping[str, float]
+"""What an engine finds for one item; the task decodes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One item ready for the device.
 
-    ``length`` is the tokens it occupies in the padded rectangle that the device
-    computes; ``tokens`` is the engine's own, opaque to everybody else.
+    ``length`` is the tokens it occupies in the padded rectangle that a micro-batch is
+    measured by; ``tokens`` is the engine's own, opaque to everybody else.
     """
 
     length: int
     tokens: Any
 
 
-class Engine(Protocol):
-    """A warm model. ``tokenize`` may run in another thread than ``forward``."""
+class SimpleEngine(Protocol):
+    """The least an engine must be: what other packages write.
 
-    name: str
-    """Catalogue name of the model."""
-    revision: str
-    """Content hash or pinned revision of its weights."""
+    ``tokenize`` may run in another thread than ``forward``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Catalogue name of the model."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Content hash or pinned revision of its weights."""
+        ...
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Encode items, in order. Costs no device time."""
         ...
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Mapping[str, float]]:
-        """Run the model once over ``batch``; one mapping of scores an item, in order."""
+    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+        """Run the model once over ``batch``, at least one item; one result an item, in order."""
         ...
+
+
+class Engine(SimpleEngine, Protocol):
+    """A warm model as the pipeline knows it.
+
+    ``forward`` is ``lane.forward`` over items of this engine alone.
+    """
+
+    @property
+    def lane(self) -> Lane:
+        """Where its items run; engines of one lane may share a micro-batch."""
+        ...
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights and buffers; what engines share is the same storage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKey:
+    """What a lane's speed depends on. ``device`` and ``dtype`` are torch's names."""
+
+    model: str
+    revision: str
+    device: str
+    dtype: str
+
+
+class Lane(ABC):
+    """What may share one forward pass; told apart by identity.
+
+    ``prepare`` may run in another thread while ``compute`` runs an earlier micro-batch.
+    A prepared micro-batch is computed once, and by the lane that prepared it.
+    """
+
+    key: LaneKey
+
+    def prepare(self, batch: Sequence[tuple[Engine, Encoded]]) -> Any:
+        """Make the tensors of a micro-batch, at least one item; opaque to the caller."""
+        return batch
+
+    @abstractmethod
+    def compute(self, prepared: Any) -> list[Raw]:
+        """Run the device; one result an item, in the order in which they were prepared."""
+
+    def forward(self, batch: Sequence[tuple[Engine, Encoded]]) -> list[Raw]:
+        """Prepare and compute."""
+        return self.compute(self.prepare(batch))

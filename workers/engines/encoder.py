@@ -1,76 +1,68 @@
-"""A transformer sentence encoder: token ids in, one mean-pooled vector a text out."""
+"""A sentence encoder: token ids in, one mean-pooled vector a text out."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
 
-from workers.engines.folder import read_config
+from workers.engines.packed import TokenIds, pack
+from workers.engines.trunk import Trunk
+from workers.engines.trunk_lane import TrunkLane
 from workers.errors import ModelRefused
 
 _CHARACTERS_PER_TOKEN = 16
 
 
 class SentenceEncoder:
-    """A BERT-like encoder with mean pooling, loaded from a local folder only.
+    """A trunk with the tokenizer that goes with it; texts are cut at ``max_tokens``."""
 
-    ``forward`` pads to the longest text of the batch and never beyond
-    ``max_tokens``. Vectors have Euclidean norm 1.
-    """
+    def __init__(self, folder: Path, max_tokens: int, trunk: Trunk, lane: TrunkLane) -> None:
+        """``folder`` holds ``tokenizer.json``; ``lane`` is that of ``trunk``.
 
-    def __init__(
-        self, folder: Path, max_tokens: int, device: torch.device, dtype: torch.dtype
-    ) -> None:
-        read_config(folder)
+        Raises:
+            ModelRefused: the tokenizer does not fit the trunk.
+        """
+        model = trunk.architecture
         self.max_tokens = max_tokens
-        self._device = device
+        self.lane = lane
+        self.width = model.width
+        self._trunk = trunk
         self._characters = max_tokens * _CHARACTERS_PER_TOKEN
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:
+            raise ModelRefused(f"{folder} has no readable tokenizer.json: {error}") from error
+        if max_tokens > model.most_tokens or self._tokenizer.get_vocab_size() > model.vocabulary:
+            raise ModelRefused(
+                f"{folder}: the model takes {model.most_tokens} tokens of {model.vocabulary} kinds,"
+                f" but max_tokens is {max_tokens} and the tokenizer knows "
+                f"{self._tokenizer.get_vocab_size()} kinds"
+            )
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
-        disable_progress_bar()
-        self._model = (
-            AutoModel.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=dtype,
-            )
-            .to(device)
-            .eval()
-        )
-        self.width = int(self._model.config.hidden_size)
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, cut at ``max_tokens``.
+    def tokenize(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of each text, cut at ``max_tokens``; never empty.
 
         Only the first ``16 * max_tokens`` characters are looked at, which bounds
         the tokenizer's time on texts that were made to be slow.
         """
         encodings = self._tokenizer.encode_batch_fast([text[: self._characters] for text in texts])
-        return [encoding.ids for encoding in encodings]
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
-    @torch.inference_mode()
-    def forward(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Return float32 vectors [len(batch), width] on the encoder's device."""
-        lengths = torch.tensor([len(ids) for ids in batch])
-        longest = int(lengths.max())
-        padded = torch.zeros((len(batch), longest), dtype=torch.long)
-        for row, ids in enumerate(batch):
-            padded[row, : len(ids)] = torch.tensor(ids)
-        mask = (torch.arange(longest)[None, :] < lengths[:, None]).to(self._device)
-        hidden = self._model(
-            input_ids=padded.to(self._device), attention_mask=mask.long()
-        ).last_hidden_state.float()
-        summed = (hidden * mask[:, :, None]).sum(dim=1)
-        return torch.nn.functional.normalize(summed, dim=1)
+    def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""
+        with torch.inference_mode():
+            return self._trunk(pack(batch, self._trunk.device)).vectors
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights of the trunk."""
+        yield from self._trunk.architecture.tensors()
 
 
 def package_folder(package: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from workers.errors import ModelRefused
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 _REVISION_LENGTH = 12
+_LONGEST_HEADER = 100_000_000
+"""Bytes; the limit that the safetensors format sets."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,45 @@ def read_folder(path: Path) -> ModelFolder:
     except (SafetensorError, OSError) as error:
         raise ModelRefused(f"{weights} cannot be read as safetensors: {error}") from error
     digest = hashlib.sha256((path / CONFIG).read_bytes())
-    digest.update(weights.read_bytes())
+    with weights.open("rb") as file:
+        hashlib.file_digest(file, lambda: digest)  # in pieces: the file may be large
     return ModelFolder(path, config, tensors, digest.hexdigest()[:_REVISION_LENGTH])
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a safetensors file holds, without its weights: ``shapes`` by tensor name."""
+
+    raw: bytes
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def elements(self) -> int:
+        """Numbers in the file."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+
+def weights_header(path: Path) -> WeightsHeader:
+    """Read the header of ``model.safetensors`` in the folder ``path``.
+
+    Raises ModelRefused where there is none, or it is none.
+    """
+    weights = path / WEIGHTS
+    try:
+        with weights.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            raw = file.read(length) if length <= _LONGEST_HEADER else b""
+        tables = json.loads(raw)
+        shapes = {
+            name: tuple(table["shape"]) for name, table in tables.items() if name != "__metadata__"
+        }
+    except FileNotFoundError as error:
+        raise ModelRefused(
+            f"{path} has no {WEIGHTS}; weights are taken as safetensors only, never as pickles"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelRefused(f"{weights} cannot be read as safetensors: {error!r}") from error
+    return WeightsHeader(raw, shapes)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeGuard
 
 import torch
 
 from lepton_tasks.nlp.registry import get_task
 from workers.catalogue.entries import CatalogueEntry, choose
-from workers.engines.base import Engine
-from workers.engines.encoder import SentenceEncoder, package_folder
-from workers.engines.folder import read_folder
+from workers.engines.base import Engine, SimpleEngine
+from workers.engines.encoder import package_folder
+from workers.engines.folder import WEIGHTS, read_folder, weights_header
+from workers.engines.lanes import SoloEngine
 from workers.engines.text_classifier import build_text_classifier
+from workers.engines.trunks import Trunks
 from workers.errors import CatalogueError
 
-Builder = Callable[[CatalogueEntry, torch.device], Engine]
+Builder = Callable[[CatalogueEntry, torch.device], Engine | SimpleEngine]
 """Makes an engine of a catalogue entry, on a device."""
 
 ENTRY_POINTS: Final = "lepton_tasks.engines"
@@ -28,20 +32,61 @@ def load_engine(
     catalogue: Mapping[str, CatalogueEntry],
     device: str | None = None,
     model: str | None = None,
+    trunks: Trunks | None = None,
 ) -> Engine:
     """Load the model that ``catalogue`` names for ``task_name``.
 
     ``device`` ("cpu", "cuda", "cuda:1") overrides the catalogue's; ``model`` takes
-    another than the task's default. Nothing is fetched from a network. Raises
-    CatalogueError where no entry fits and ModelRefused where the folder is
-    incomplete, inconsistent or unsafe.
+    another than the task's default; encoders that ``trunks`` holds are shared. Nothing
+    is fetched from a network. Raises CatalogueError where no entry fits and
+    ModelRefused where the folder is incomplete, inconsistent or unsafe.
     """
     entry = choose(catalogue, task_name, model)
-    return _builder(entry)(entry, torch_device(device or entry.device))
+    place = torch_device(device or entry.device)
+    engine = _builder(entry, trunks or Trunks())(entry, place)
+    return engine if _has_lane(engine) else SoloEngine(engine, place, entry.dtype)
 
 
-def _builder(entry: CatalogueEntry) -> Builder:
-    own: dict[str, Builder] = {"text-classifier": _text_classifier}
+def expected_bytes(entry: CatalogueEntry, device: str | None, trunks: Trunks) -> int:
+    """Bytes of weights that loading ``entry`` adds to what ``trunks`` holds, as far as known.
+
+    Read from the headers of its files; 0 for an engine without such files. Raises
+    ModelRefused for a header that cannot be read.
+    """
+    expected = 0
+    if entry.folder is not None and (entry.folder / WEIGHTS).is_file():
+        expected += weights_header(entry.folder).elements * torch.float32.itemsize
+    encoder = _encoder_folder(entry)
+    dtype = getattr(torch, entry.dtype)
+    if encoder is not None and not trunks.holds(
+        encoder, torch_device(device or entry.device), dtype
+    ):
+        expected += weights_header(encoder).elements * dtype.itemsize
+    return expected
+
+
+def torch_device(name: str) -> torch.device:
+    """Device of that name; ``auto`` is CUDA where there is one.
+
+    Raises CatalogueError for a name that is none, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise CatalogueError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise CatalogueError(f"the device {name!r} was asked for, but there is no CUDA here")
+    return device
+
+
+def _has_lane(engine: Engine | SimpleEngine) -> TypeGuard[Engine]:
+    return hasattr(engine, "lane")
+
+
+def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
+    own: dict[str, Builder] = {"text-classifier": partial(_text_classifier, trunks)}
     if entry.engine in own:
         return own[entry.engine]
     foreign = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
@@ -59,31 +104,19 @@ def _builder(entry: CatalogueEntry) -> Builder:
     return builder
 
 
-def _text_classifier(entry: CatalogueEntry, device: torch.device) -> Engine:
+def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
     folder = read_folder(entry.model_folder)
     encoder = None
-    if entry.encoder_package is not None:
-        encoder = SentenceEncoder(
-            package_folder(entry.encoder_package),
-            entry.max_tokens,
-            device,
-            getattr(torch, entry.dtype),
-        )
+    encoder_folder = _encoder_folder(entry)
+    if encoder_folder is not None:
+        dtype = getattr(torch, entry.dtype)
+        encoder = trunks.encoder(encoder_folder, entry.max_tokens, device, dtype)
+    lane = trunks.headless(device) if encoder is None else encoder.lane
     labels = getattr(get_task(entry.task), "labels", None)
-    return build_text_classifier(entry.name, folder, labels, encoder, device)
+    return build_text_classifier(entry.name, folder, labels, encoder, lane)
 
 
-def torch_device(name: str) -> torch.device:
-    """Device of that name; ``auto`` is CUDA where there is one.
-
-    Raises CatalogueError for a name that is none, or CUDA where there is none.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise CatalogueError(f"{name!r} is no device; use auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise CatalogueError(f"the device {name!r} was asked for, but there is no CUDA here")
-    return device
+def _encoder_folder(entry: CatalogueEntry) -> Path | None:
+    if entry.encoder_package is not None:
+        return package_folder(entry.encoder_package)
+    return entry.encoder_folder

@@ -7,31 +7,53 @@ linear too, so both are folded into these weights at training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
-from workers.engines.base import Encoded
+from workers.engines.base import Encoded, Raw
 from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import ModelFolder
+from workers.engines.packed import TokenIds
+from workers.engines.transfer import host_tensor, on_device
+from workers.engines.trunk import States
+from workers.engines.trunk_lane import Rows, TrunkLane
 from workers.errors import ModelRefused
 from workers.features.ngrams import NgramSpec, bags
 
 _GRAMS_PER_TOKEN = 512
 """N-grams whose lookup is counted as one token of encoder work."""
+_NO_IDS: Final = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
+    """``indices`` and ``weights`` are the text's n-grams; ``ids`` is empty without an encoder."""
+
     language: str
-    indices: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
-    ids: Sequence[int]
+    ids: TokenIds
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The items of one language in a micro-batch, as the heads take them.
+
+    ``places`` are theirs among the engine's items, ``rows`` those of the trunk's states.
+    """
+
+    language: str
+    places: list[int]
+    indices: torch.Tensor
+    weights: torch.Tensor
+    offsets: torch.Tensor
+    rows: torch.Tensor | None
 
 
 class Heads(torch.nn.Module):
@@ -73,61 +95,99 @@ class TextClassifier:
         heads: Mapping[str, Heads],
         fallback: str,
         encoder: SentenceEncoder | None,
-        device: torch.device,
+        lane: TrunkLane,
     ) -> None:
         self.name = name
         self.revision = revision
-        self._heads = {language: head.to(device).eval() for language, head in heads.items()}
+        self.lane = lane
+        self._device = lane.device
+        self._heads = {language: head.to(lane.device).eval() for language, head in heads.items()}
         self._fallback = fallback
         self._encoder = encoder
-        self._device = device
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights, those of the encoder included."""
+        for head in self._heads.values():
+            yield from head.parameters()
+        if self._encoder is not None:
+            yield from self._encoder.tensors()
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Hash the n-grams of every text, and tokenise those that the encoder will see."""
         encoded: dict[int, Encoded] = {}
-        for language, rows in self._rows_by_language([one.language for one in inputs]).items():
+        for language, rows in self._by_language([one.language for one in inputs]).items():
             texts = [inputs[row].text for row in rows]
             found = bags(texts, self._heads[language].spec)
-            ids: Sequence[Sequence[int]] = [()] * len(rows)
+            ids = [_NO_IDS] * len(rows)
             if self._encoder is not None and self._heads[language].width:
                 ids = self._encoder.tokenize(texts)
+            indices = found.indices.astype(np.int32)
             for place, row in enumerate(rows):
                 start, end = found.offsets[place : place + 2]
-                tokens = _Tokens(
-                    language, found.indices[start:end], found.weights[start:end], ids[place]
-                )
+                tokens = _Tokens(language, indices[start:end], found.weights[start:end], ids[place])
                 length = len(ids[place]) + 1 + int(end - start) // _GRAMS_PER_TOKEN
                 encoded[row] = Encoded(length, tokens)
         return [encoded[row] for row in range(len(inputs))]
 
-    @torch.inference_mode()
-    def forward(self, batch: Sequence[Encoded]) -> list[Mapping[str, float]]:
-        """Score a micro-batch, which may mix languages; one pass for each of them."""
+    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+        """Score a micro-batch, which may mix languages."""
+        return self.lane.forward([(self, one) for one in batch])
+
+    def collate(self, batch: Sequence[Encoded], rows: Rows) -> list[_Group]:
+        """Lay the n-grams of each language's texts end to end."""
         tokens: list[_Tokens] = [one.tokens for one in batch]
-        scores: dict[int, Mapping[str, float]] = {}
-        for language, rows in self._rows_by_language([one.language for one in tokens]).items():
-            head = self._heads[language]
-            part = [tokens[row] for row in rows]
+        groups = []
+        for language, places in self._by_language([one.language for one in tokens]).items():
+            part = [tokens[place] for place in places]
+            sizes = np.fromiter((one.indices.size for one in part), np.int32, len(part))
+            needs_states = self._heads[language].width > 0
+            groups.append(
+                _Group(
+                    language,
+                    places,
+                    host_tensor(np.concatenate([one.indices for one in part]), self._device),
+                    host_tensor(np.concatenate([one.weights for one in part]), self._device),
+                    host_tensor(np.cumsum(sizes, dtype=np.int32) - sizes, self._device),
+                    host_tensor(rows[places], self._device) if needs_states else None,
+                )
+            )
+        return groups
+
+    def score(self, collated: Sequence[_Group], states: States | None) -> torch.Tensor:
+        """Probabilities of one language's texts after the other's, label by label."""
+        found = []
+        for group in collated:
             vectors = None
-            if self._encoder is not None and head.width:
-                vectors = self._encoder.forward([one.ids for one in part])
-            starts = np.cumsum([0, *(one.indices.size for one in part[:-1])])
-            found = head(
-                torch.from_numpy(np.concatenate([one.indices for one in part])).to(self._device),
-                torch.from_numpy(np.concatenate([one.weights for one in part])).to(self._device),
-                torch.from_numpy(starts).to(self._device),
+            if states is not None and group.rows is not None:
+                vectors = states.vectors.index_select(0, on_device(group.rows, self._device))
+            scores = self._heads[group.language](
+                on_device(group.indices, self._device),
+                on_device(group.weights, self._device),
+                on_device(group.offsets, self._device),
                 vectors,
             )
-            for row, values in zip(rows, found.tolist(), strict=True):
-                scores[row] = dict(zip(head.labels, values, strict=True))
-        return [scores[row] for row in range(len(batch))]
+            found.append(scores.flatten())
+        return torch.cat(found)
 
-    def _rows_by_language(self, languages: Sequence[str]) -> dict[str, list[int]]:
-        rows: dict[str, list[int]] = {}
-        for row, language in enumerate(languages):
+    def read(self, collated: Sequence[_Group], scores: torch.Tensor) -> list[Raw]:
+        """Name each text's probabilities by the labels of its language."""
+        results: dict[int, Raw] = {}
+        start = 0
+        for group in collated:
+            labels = self._heads[group.language].labels
+            end = start + len(group.places) * len(labels)
+            table = scores[start:end].view(-1, len(labels)).tolist()
+            start = end
+            for place, values in zip(group.places, table, strict=True):
+                results[place] = dict(zip(labels, values, strict=True))
+        return [results[place] for place in range(len(results))]
+
+    def _by_language(self, languages: Sequence[str]) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, language in enumerate(languages):
             known = language if language in self._heads else self._fallback
-            rows.setdefault(known, []).append(row)
-        return rows
+            places.setdefault(known, []).append(place)
+        return places
 
 
 def build_text_classifier(
@@ -135,12 +195,12 @@ def build_text_classifier(
     folder: ModelFolder,
     labels: Sequence[str] | None,
     encoder: SentenceEncoder | None,
-    device: torch.device,
+    lane: TrunkLane,
 ) -> TextClassifier:
     """Put an engine together from a checked folder.
 
-    ``labels`` are those the catalogue allows; None allows any. Raises
-    ModelRefused where config and tensors disagree in labels or shapes.
+    ``labels`` are those the catalogue allows; None allows any. ``lane`` is the encoder's,
+    or a headless one. Raises ModelRefused where config and tensors disagree in labels or shapes.
     """
     languages: Mapping[str, Any] = folder.config.get("languages", {})
     fallback = folder.config.get("fallback_language")
@@ -153,7 +213,7 @@ def build_text_classifier(
         language: _read_heads(folder, language, part, labels, encoder)
         for language, part in languages.items()
     }
-    return TextClassifier(name, folder.revision, heads, fallback, encoder, device)
+    return TextClassifier(name, folder.revision, heads, fallback, encoder, lane)
 
 
 def _read_heads(

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from lepton_tasks.nlp.clean import clean_text
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.trunks import Trunks
 from workers.errors import CatalogueError
 from workers.features.ngrams import NgramSpec
 from workers.training.datasets import DataMissing, require
@@ -43,7 +44,7 @@ def default_encoder() -> SentenceEncoder:
     if entry.encoder_package is None:
         raise CatalogueError("the default moderation model names no encoder_package")
     folder = package_folder(entry.encoder_package)
-    return SentenceEncoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
+    return Trunks().encoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
 
 
 def make_view(

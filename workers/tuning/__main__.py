@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import orjson
 from rich.console import Console
-from transformers.utils.logging import disable_progress_bar
 
 from lepton_tasks.errors import LeptonError
 from lepton_tasks.logs import set_up_logging
@@ -16,17 +15,16 @@ from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import load_settings
 from workers.catalogue.entries import load_catalogue
 from workers.engines.loader import load_engine
+from workers.engines.warm import warm_up
 from workers.tuning.cache import TuningCache
 from workers.tuning.report import tuning_document, tuning_table
 from workers.tuning.tuner import Tuner
-from workers.warmup import warm_up
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tune; returns the exit code: 1 where the model cannot be loaded or measured."""
     options = _parser().parse_args(arguments)
     set_up_logging()
-    disable_progress_bar()
     try:
         _tune(options)
     except LeptonError as error:
@@ -43,8 +41,8 @@ def _tune(options: argparse.Namespace) -> None:
     engine = load_engine(task.name, load_catalogue(settings), settings.device)
     warm_up(task, engine)
     tuner = Tuner(settings)
-    tuning = tuner.measure(task, engine, options.seconds)
-    key = tuner.key(task, engine)
+    tuning = tuner.measure(engine.lane, [(task, engine)], options.seconds)
+    key = tuner.key(engine.lane)
     if options.json:
         document = tuning_document(tuning, key)
         sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -1,20 +1,23 @@
-"""Measuring an engine over threads and padded-token budgets, within a few seconds."""
+"""Measuring a lane over threads and padded-token budgets, within a few seconds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from workers.batcher import Batcher
 from workers.device_faults import is_out_of_memory
-from workers.engines.base import Encoded, Engine
+from workers.engines.base import Encoded, Engine, Lane
 from workers.errors import ModelError
 from workers.tuning.choice import MOST_SECONDS, Point
+
+LaneItem: TypeAlias = tuple[Engine, Encoded]
+"""What a lane prepares micro-batches of."""
 
 BUDGETS: Final = tuple(256 << doublings for doublings in range(7))
 """Padded tokens that are tried, smallest first: 256 to 16,384."""
@@ -41,8 +44,8 @@ class Sweeper:
     set_threads: Callable[[int], None] = torch.set_num_threads
     clock: Callable[[], float] = time.perf_counter
 
-    def sweep(self, engine: Engine, inputs: Sequence[ModelInput]) -> list[Point]:
-        """Measure ``engine.forward`` on micro-batches that the batcher forms from ``inputs``.
+    def sweep(self, lane: Lane, items: Sequence[LaneItem]) -> list[Point]:
+        """Measure ``lane.compute`` on micro-batches that the batcher forms from ``items``.
 
         Every point is the best of at least two measurements, and the thread counts of
         a budget take turns, so a disturbance meets all of them. Larger budgets are
@@ -56,21 +59,20 @@ class Sweeper:
             ModelError: there is no memory even for the smallest budget.
         """
         began = self.clock()
-        encoded = engine.tokenize(inputs)
-        mean_tokens = sum(one.length for one in encoded) / len(encoded)
+        mean_tokens = sum(one.length for _, one in items) / len(items)
         points: list[Point] = []
         best: dict[int, float] = dict.fromkeys(self.threads, 0.0)
         filled = 0
         for budget in BUDGETS:
-            batch = micro_batch(encoded, budget)
-            tokens = sum(one.length for one in batch)
+            batch = micro_batch(items, budget)
+            tokens = sum(one.length for _, one in batch)
             rounds = _rounds(budget)
             left = self.limit_seconds - (self.clock() - began)
             if points and (len(batch) == filled or self._expected(best, tokens * rounds) > left):
                 break
             filled = len(batch)
             try:
-                seconds = self._measure(engine, batch, list(best), rounds)
+                seconds = self._measure(lane, batch, list(best), rounds)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -88,14 +90,15 @@ class Sweeper:
         return points
 
     def _measure(
-        self, engine: Engine, batch: Sequence[Encoded], lanes: Sequence[int], rounds: int
+        self, lane: Lane, batch: Sequence[LaneItem], counts: Sequence[int], rounds: int
     ) -> dict[int, float]:
         seconds: dict[int, float] = {}
         for _ in range(rounds):
-            for threads in lanes:
+            for threads in counts:
+                prepared = lane.prepare(batch)
                 self.set_threads(threads)
                 began = self.clock()
-                engine.forward(batch)
+                lane.compute(prepared)
                 took = max(self.clock() - began, 1e-9)
                 seconds[threads] = min(took, seconds.get(threads, took))
         return seconds
@@ -105,39 +108,42 @@ class Sweeper:
         return sum(tokens / rate for rate in best.values())
 
 
-def micro_batch(encoded: Sequence[Encoded], budget: int) -> list[Encoded]:
+def micro_batch(items: Sequence[LaneItem], budget: int) -> list[LaneItem]:
     """The micro-batch that the batcher forms around the text at the middle of all tokens.
 
     Half of the mix's tokens are in shorter texts and half in longer ones, so every
     budget is measured on texts like these.
 
-    >>> encoded = [Encoded(length, None) for length in (3, 40, 9, 10, 20)]
-    >>> [one.length for one in micro_batch(encoded, budget=60)]
+    >>> items = [(None, Encoded(length, None)) for length in (3, 40, 9, 10, 20)]
+    >>> [one.length for _, one in micro_batch(items, budget=60)]
     [9, 10, 20]
     """
-    ordered = sorted(encoded, key=lambda one: one.length)
-    half = sum(one.length for one in ordered) / 2
+    ordered = sorted(items, key=lambda item: item[1].length)
+    half = sum(one.length for _, one in ordered) / 2
     middle = 0
-    while half > ordered[middle].length:
-        half -= ordered[middle].length
+    while half > ordered[middle][1].length:
+        half -= ordered[middle][1].length
         middle += 1
-    batcher: Batcher[Encoded] = Batcher()
-    for one in (ordered[middle], *ordered[:middle], *ordered[middle + 1 :]):
-        batcher.add(one, length=one.length, rank=0, engine="")
+    batcher: Batcher[LaneItem] = Batcher()
+    for item in (ordered[middle], *ordered[:middle], *ordered[middle + 1 :]):
+        batcher.add(item, length=item[1].length, rank=0, engine="")
     return batcher.take(budget)
 
 
-def costly(engine: Engine, mixes: Mapping[str, Sequence[ModelInput]]) -> Sequence[ModelInput]:
-    """Return the mix that costs the device most, by the engine's own token counts.
+def costliest(mixes: Sequence[tuple[Engine, Sequence[ModelInput]]]) -> list[LaneItem]:
+    """Return the mix that costs the device most, by the engines' own token counts, encoded.
 
-    A model may serve one language with an encoder and another by table look-up; the
-    budget must suit the former.
+    A model may serve one language with an encoder and another by table look-up, and
+    the tasks of a lane have texts of different lengths; the budget must suit the worst.
     """
 
-    def tokens(inputs: Sequence[ModelInput]) -> int:
-        return sum(one.length for one in engine.tokenize(inputs[::_LOOK_AT_EVERY]))
+    def tokens(mix: tuple[Engine, Sequence[ModelInput]]) -> float:
+        engine, inputs = mix
+        seen = engine.tokenize(inputs[::_LOOK_AT_EVERY])
+        return sum(one.length for one in seen) / len(seen)
 
-    return max(mixes.values(), key=tokens)
+    engine, inputs = max(mixes, key=tokens)
+    return [(engine, one) for one in engine.tokenize(inputs)]
 
 
 def thread_counts(cores: int) -> list[int]:
@@ -158,7 +164,7 @@ def _rounds(budget: int) -> int:
     return max(2, min(4, 1024 // budget))
 
 
-def _without_memory(lanes: Sequence[int], budget: int, points: Sequence[Point]) -> list[Point]:
+def _without_memory(counts: Sequence[int], budget: int, points: Sequence[Point]) -> list[Point]:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if not points:
@@ -166,4 +172,4 @@ def _without_memory(lanes: Sequence[int], budget: int, points: Sequence[Point]) 
             f"the device has no memory for a micro-batch of {budget} padded tokens; "
             "free some, or choose another with LEPTON_DEVICE"
         )
-    return [Point(threads, budget, 0.0, 0.0, 0.0, out_of_memory=True) for threads in lanes]
+    return [Point(threads, budget, 0.0, 0.0, 0.0, out_of_memory=True) for threads in counts]

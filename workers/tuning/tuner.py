@@ -1,10 +1,11 @@
-"""A model's tuning: from the cache, else measured and kept."""
+"""A lane's tuning: from the cache, else measured and kept."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +13,11 @@ import torch
 
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import choose, load_catalogue
-from workers.engines.base import Engine
-from workers.engines.loader import torch_device
+from workers.engines.base import Engine, Lane
 from workers.tuning.cache import Tuning, TuningCache, TuningKey, device_label
 from workers.tuning.choice import choose as choose_point
 from workers.tuning.mix import text_mixes
-from workers.tuning.sweep import MIX_SIZE, Sweeper, costly, thread_counts
+from workers.tuning.sweep import MIX_SIZE, Sweeper, costliest, thread_counts
 
 logger = logging.getLogger(__name__)
 
@@ -28,21 +27,30 @@ START_SECONDS: Final = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Tuner:
-    """Tunes the default models of tasks on one machine, as ``settings`` say."""
+    """Tunes lanes on one machine, as ``settings`` say."""
 
     settings: Settings
 
-    def tuning(self, task: AnyTask, engine: Engine) -> Tuning:
-        """Return the kept tuning of ``engine``; where there is none, measure and keep one."""
+    def tuning(self, lane: Lane, served: Sequence[tuple[AnyTask, Engine]]) -> Tuning:
+        """Return the kept tuning of ``lane``; where there is none, measure and keep one.
+
+        ``served`` are the tasks whose engines run in the lane.
+        """
         cache = TuningCache(self.settings.home)
         with cache.alone():
-            found = cache.read(self.key(task, engine))
+            found = cache.read(self.key(lane))
             if found is None:
-                return self._measure(cache, task, engine, START_SECONDS)
-        logger.info("%s runs at %s (kept tuning)", task.name, describe(found))
+                return self._measure(cache, lane, served, START_SECONDS)
+        logger.info("%s runs at %s (kept tuning)", lane.key.model, describe(found))
         return found
 
-    def measure(self, task: AnyTask, engine: Engine, limit_seconds: float) -> Tuning:
+    def kept(self, lane: Lane) -> Tuning | None:
+        """Return the kept tuning of ``lane``, if there is one."""
+        return TuningCache(self.settings.home).read(self.key(lane))
+
+    def measure(
+        self, lane: Lane, served: Sequence[tuple[AnyTask, Engine]], limit_seconds: float
+    ) -> Tuning:
         """Sweep for about ``limit_seconds``, and keep the outcome.
 
         Raises:
@@ -50,37 +58,43 @@ class Tuner:
         """
         cache = TuningCache(self.settings.home)
         with cache.alone():
-            return self._measure(cache, task, engine, limit_seconds)
+            return self._measure(cache, lane, served, limit_seconds)
 
     def _measure(
-        self, cache: TuningCache, task: AnyTask, engine: Engine, limit_seconds: float
+        self,
+        cache: TuningCache,
+        lane: Lane,
+        served: Sequence[tuple[AnyTask, Engine]],
+        limit_seconds: float,
     ) -> Tuning:
         began = time.monotonic()
-        inputs = costly(engine, text_mixes(task, MIX_SIZE))
-        points = Sweeper(self._threads(), limit_seconds).sweep(engine, inputs)
+        mixes = [
+            (engine, mix) for task, engine in served for mix in text_mixes(task, MIX_SIZE).values()
+        ]
+        points = Sweeper(self._threads(lane), limit_seconds).sweep(lane, costliest(mixes))
         tuning = Tuning(choose_point(points), points)
-        cache.write(self.key(task, engine), tuning)
+        cache.write(self.key(lane), tuning)
         took = time.monotonic() - began
-        logger.info("%s runs at %s (tuned in %.1f s)", task.name, describe(tuning), took)
+        logger.info("%s runs at %s (tuned in %.1f s)", lane.key.model, describe(tuning), took)
         return tuning
 
-    def key(self, task: AnyTask, engine: Engine) -> TuningKey:
-        """What the tuning of ``engine`` depends on."""
-        entry = choose(load_catalogue(self.settings), task.name, None)
+    def key(self, lane: Lane) -> TuningKey:
+        """What the tuning of ``lane`` depends on."""
         return TuningKey(
-            model=engine.name,
-            revision=engine.revision,
-            device=device_label(torch_device(self.settings.device)),
-            dtype=entry.dtype,
+            model=lane.key.model,
+            revision=lane.key.revision,
+            device=device_label(torch.device(lane.key.device)),
+            dtype=lane.key.dtype,
             torch=torch.__version__,
             cpus=_cores(),
             threads=self.settings.threads,
         )
 
-    def _threads(self) -> list[int]:
+    def _threads(self, lane: Lane) -> list[int]:
         if self.settings.threads:
             return [self.settings.threads]
-        return thread_counts(_cores()) if torch_device(self.settings.device).type == "cpu" else [1]
+        on_cpu = torch.device(lane.key.device).type == "cpu"
+        return thread_counts(_cores()) if on_cpu else [1]
 
 
 def describe(tuning: Tuning) -> str:

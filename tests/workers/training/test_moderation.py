@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from workers.engines.encoder import SentenceEncoder
@@ -74,7 +73,7 @@ def test_train_save_load_and_tell_rude_from_kind(tmp_path: Path, encoder: Senten
     }
     save_folder(tmp_path / "model", heads, SMALL, FACTS)
     engine = build_text_classifier(
-        "tiny", read_folder(tmp_path / "model"), None, encoder, torch.device("cpu")
+        "tiny", read_folder(tmp_path / "model"), None, encoder, encoder.lane
     )
     rude, kind, rude_zh, kind_zh = engine.forward(
         engine.tokenize(

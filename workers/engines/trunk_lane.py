@@ -1,0 +1,117 @@
+"""One encoder and the heads of many tasks: a mixed micro-batch is one pass through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
+from workers.engines.packed import Packed, TokenIds, pack
+from workers.engines.trunk import States, Trunk
+
+Rows = npt.NDArray[np.int64]
+
+
+class TrunkTokens(Protocol):
+    """What ``Encoded.tokens`` must have in a TrunkLane: ``ids``, empty to leave out the trunk."""
+
+    @property
+    def ids(self) -> TokenIds:
+        """Token ids that the trunk sees."""
+        ...
+
+
+class HeadedEngine(Engine, Protocol):
+    """An engine of a TrunkLane: its heads, in the three steps between which the lane works."""
+
+    def collate(self, batch: Sequence[Encoded], rows: Rows) -> Any:
+        """Make the heads' tensors in host memory, in any thread.
+
+        ``rows`` [items] says which text of the trunk's states is each item's, -1 for none.
+        """
+        ...
+
+    def score(self, collated: Any, states: States | None) -> torch.Tensor:
+        """Queue the heads on the device: float32 of one dimension, whatever order.
+
+        ``states`` is None where no item of the micro-batch needed the trunk.
+        """
+        ...
+
+    def read(self, collated: Any, scores: torch.Tensor) -> list[Raw]:
+        """Make one result an item, in order, of what :meth:`score` returned, in host memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One engine's share of a micro-batch: ``places`` are those of its items."""
+
+    engine: HeadedEngine
+    places: list[int]
+    collated: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    parts: list[_Part]
+    trunk_batch: Packed | None
+    items: int
+
+
+class TrunkLane(Lane):
+    """A trunk, or none, and the engines whose heads stand on it.
+
+    Each distinct text of a micro-batch goes through the trunk once, however many tasks
+    ask for it. The device is waited for once, when all scores come back together.
+    """
+
+    def __init__(self, key: LaneKey, device: torch.device, trunk: Trunk | None) -> None:
+        self.key = key
+        self.device = device
+        self._trunk = trunk
+
+    def prepare(self, batch: Sequence[tuple[Engine, Encoded]]) -> _Prepared:
+        """Lay out distinct texts for the trunk, and have each engine collate its items."""
+        rows, texts = _distinct([encoded.tokens for _, encoded in batch])
+        places: dict[Any, list[int]] = {}  # of HeadedEngines: no others name this lane
+        for place, (engine, _) in enumerate(batch):
+            places.setdefault(engine, []).append(place)
+        parts = [
+            _Part(engine, own, engine.collate([batch[place][1] for place in own], rows[own]))
+            for engine, own in places.items()
+        ]
+        return _Prepared(parts, pack(texts, self.device) if texts else None, len(batch))
+
+    @torch.inference_mode()
+    def compute(self, prepared: _Prepared) -> list[Raw]:
+        """Run the trunk, then the heads of each engine, then wait for the scores."""
+        states = None
+        if self._trunk is not None and prepared.trunk_batch is not None:
+            states = self._trunk(prepared.trunk_batch)
+        found = [part.engine.score(part.collated, states) for part in prepared.parts]
+        scores = torch.split(torch.cat(found).cpu(), [len(one) for one in found])
+        results: dict[int, Raw] = {}
+        for part, own in zip(prepared.parts, scores, strict=True):
+            results.update(zip(part.places, part.engine.read(part.collated, own), strict=True))
+        return [results[place] for place in range(prepared.items)]
+
+
+def _distinct(items: Sequence[TrunkTokens]) -> tuple[Rows, list[TokenIds]]:
+    """Distinct texts in the order met, and which of them each item is, -1 for none."""
+    rows = np.full(len(items), -1, dtype=np.int64)
+    known: dict[bytes, int] = {}
+    texts: list[TokenIds] = []
+    for place, one in enumerate(items):
+        if not len(one.ids):
+            continue
+        row = known.setdefault(one.ids.tobytes(), len(texts))
+        if row == len(texts):
+            texts.append(one.ids)
+        rows[place] = row
+    return rows, texts
