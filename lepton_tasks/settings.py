@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     """Longest that cleaning and tokenising one input may take; the input fails then."""
     device: str = "cpu"
     """Torch device of the worker: ``cpu``, ``cuda``, ``cuda:1``."""
+    model_memory_mb: int = Field(default=0, ge=0)
+    """Most memory for the weights of a worker's models, with 64 MB of headroom; 0 for any.
+
+    The default models stay; others are loaded when a job names them and leave for one
+    another.
+    """
     threads: int = Field(default=0, ge=0)
     """Torch threads of the worker; 0 takes what the machine was tuned to."""
     tune: bool = True

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from lepton_tasks.nlp.base import Example
-from lepton_tasks.nlp.moderation import Moderation
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
+from workers.pool import UNTUNED_BUDGET
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
 from workers.tuning.tuner import Tuner
-from workers.warmup import UNTUNED_BUDGET, load_served, warm_up
+from workers.warmup import load_served
 
 TASKS = {"moderation": get_task("moderation")}
 
@@ -33,7 +32,7 @@ def threads() -> Iterator[int]:
 
 def keep(settings: Settings, point: Point) -> None:
     engine = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), settings.device)
-    key = Tuner(settings).key(TASKS["moderation"], engine)
+    key = Tuner(settings).key(engine.lane)
     TuningCache(settings.home).write(key, Tuning(point, [point]))
 
 
@@ -63,10 +62,3 @@ def test_without_tuning_nothing_is_measured(tmp_path: Path, threads: int) -> Non
     assert budget(settings) == UNTUNED_BUDGET
     assert torch.get_num_threads() == threads
     assert not settings.home.exists()
-
-
-def test_an_example_that_fails_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Moderation()
-    monkeypatch.setattr(task, "examples", (Example("好的"), Example("fine", {"colour": "red"})))
-    with pytest.raises(ValueError, match="colour"):
-        warm_up(task, load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu"))
