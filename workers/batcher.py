@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class _Entry(Generic[T]):
     arrival: int
     item: T
     tenant: str
-    engine: Hashable
+    lane: Hashable
     taken: bool = False
 
     @property
@@ -32,8 +32,10 @@ class _Entry(Generic[T]):
         return self.length, self.arrival, self
 
 
+Budget = Callable[[Any], int]
+"""Padded tokens that a micro-batch of a lane may hold."""
 _Lane = list[tuple[int, int, _Entry[T]]]
-"""Waiting items of one class and engine, sorted by length, then arrival."""
+"""Waiting items of one class and lane, sorted by length, then arrival."""
 
 
 @dataclass(slots=True)
@@ -87,19 +89,19 @@ class Batcher(Generic[T]):
     Which item leads the micro-batch is decided in this order:
 
     1. priority: the most urgent class goes first until it has had its weighted share
-       and one budget more than a less urgent class that waits; so urgent work never
-       queues behind bulk, and bulk always gets its share (start-time fair queueing,
-       Goyal et al. 1996, with a slack of one budget);
+       and one budget more (the largest of the lanes that wait) than a less urgent class
+       that waits; so urgent work never queues behind bulk, and bulk always gets its
+       share (start-time fair queueing, Goyal et al. 1996, with a slack of one budget);
     2. tenant: of that class the tenant that has had the fewest tokens;
     3. deadline: of that tenant the earliest deadline, then the oldest.
 
-    The leader takes along the items of its class and engine nearest to it in length,
+    The leader takes along the items of its class and lane nearest to it in length,
     whoever sent them, while the padded rectangle (longest item times count) stays
-    within the budget. A micro-batch never mixes engines or priorities.
+    within the budget. A micro-batch never mixes lanes or priorities.
 
     >>> batcher = Batcher[str]()
     >>> for word in ("a", "bb", "ccc", "dddd" * 10):
-    ...     batcher.add(word, length=len(word), rank=1, engine="m")
+    ...     batcher.add(word, length=len(word), rank=1, lane="m")
     >>> batcher.take(budget=9)
     ['a', 'bb', 'ccc']
     >>> batcher.take(budget=9)[0][:4]
@@ -127,7 +129,7 @@ class Batcher(Generic[T]):
         *,
         length: int,
         rank: int,
-        engine: Hashable,
+        lane: Hashable,
         tenant: str = "",
         deadline: float | None = None,
     ) -> None:
@@ -137,7 +139,7 @@ class Batcher(Generic[T]):
         seconds as long as it is the same for all.
         """
         self._arrivals += 1
-        entry = _Entry(max(1, length), self._arrivals, item, tenant, engine)
+        entry = _Entry(max(1, length), self._arrivals, item, tenant, lane)
         own = self._classes[rank]
         if not own.tenants:
             own.served = max(own.served, self._least_served())
@@ -147,7 +149,7 @@ class Batcher(Generic[T]):
         line = own.tenants[tenant]
         heapq.heappush(line.waiting, (deadline or math.inf, entry.arrival, entry))
         line.size += 1
-        insort(own.by_length.setdefault(engine, []), entry.key)
+        insort(own.by_length.setdefault(lane, []), entry.key)
         self._size += 1
 
     def take(self, budget: int) -> list[T]:
@@ -155,13 +157,13 @@ class Batcher(Generic[T]):
 
         An item longer than the budget runs alone rather than never.
         """
-        choice = self.choose(budget)
+        choice = self.choose(lambda lane: budget)
         if choice is None:
             return []
         self.remove(choice)
         return choice.items
 
-    def choose(self, budget: int) -> Choice[T] | None:
+    def choose(self, budget: Budget) -> Choice[T] | None:
         """Return what :meth:`take` would, and leave it waiting; None if nothing waits."""
         rank = self._next_rank(budget)
         if rank is None:
@@ -169,41 +171,42 @@ class Batcher(Generic[T]):
         own = self._classes[rank]
         leader = min(own.tenants.values(), key=lambda line: (line.served, line.first().arrival))
         anchor = leader.first()
-        lane = own.by_length[anchor.engine]
-        start, stop = _similar(lane, anchor, budget)
+        lane = own.by_length[anchor.lane]
+        most = budget(anchor.lane)
+        start, stop = _similar(lane, anchor, most)
         chosen = [entry for _, _, entry in lane[start:stop]]
         longest = chosen[-1].length
-        full = longest * (len(chosen) + 1) > budget
+        full = longest * (len(chosen) + 1) > most
         return Choice(chosen, rank, longest * len(chosen), full)
 
-    def still_next(self, choice: Choice[T], budget: int) -> bool:
+    def still_next(self, choice: Choice[T], budget: Budget) -> bool:
         """Whether an earlier choice is as good as a new one.
 
         It is not where more urgent work came, the budget fell, or another item that
         waits now could join it.
 
         >>> batcher = Batcher[str]()
-        >>> batcher.add("bulk", length=4, rank=2, engine="m")
-        >>> batcher.add("bulk too", length=4, rank=2, engine="m")
-        >>> choice = batcher.choose(budget=9)
-        >>> batcher.still_next(choice, budget=9), batcher.still_next(choice, budget=3)
-        (True, False)
-        >>> batcher.add("urgent", length=4, rank=0, engine="m")
-        >>> batcher.still_next(choice, budget=9)
+        >>> batcher.add("bulk", length=4, rank=2, lane="m")
+        >>> batcher.add("bulk too", length=4, rank=2, lane="m")
+        >>> choice = batcher.choose(lambda lane: 9)
+        >>> [batcher.still_next(choice, lambda lane: most) for most in (9, 3)]
+        [True, False]
+        >>> batcher.add("urgent", length=4, rank=0, lane="m")
+        >>> batcher.still_next(choice, lambda lane: 9)
         False
         """
         if choice.rank != self._next_rank(budget) or any(one.taken for one in choice.entries):
             return False
-        if len(choice.entries) > 1 and choice.padded > budget:
+        if len(choice.entries) > 1 and choice.padded > budget(choice.entries[0].lane):
             return False
-        lane = self._classes[choice.rank].by_length[choice.entries[0].engine]
+        lane = self._classes[choice.rank].by_length[choice.entries[0].lane]
         return choice.full if len(lane) > len(choice.entries) else True
 
     def remove(self, choice: Choice[T]) -> None:
         """Take a choice whose items all still wait; its tokens count as served."""
         own = self._classes[choice.rank]
-        engine = choice.entries[0].engine
-        lane = own.by_length[engine]
+        key = choice.entries[0].lane
+        lane = own.by_length[key]
         start = bisect_left(lane, choice.entries[0].key)
         stop = start + len(choice.entries)
         if stop <= len(lane) and lane[stop - 1][2] is choice.entries[-1]:
@@ -212,7 +215,7 @@ class Batcher(Generic[T]):
             for entry in choice.entries:
                 del lane[bisect_left(lane, entry.key)]
         if not lane:
-            del own.by_length[engine]
+            del own.by_length[key]
         own.served += choice.padded / self._weights[choice.rank]
         share = choice.padded / len(choice.entries)
         for entry in choice.entries:
@@ -236,8 +239,9 @@ class Batcher(Generic[T]):
     def _least_served(self) -> float:
         return min((own.served for own in self._classes if own.tenants), default=0.0)
 
-    def _next_rank(self, slack: int) -> int | None:
-        limit = self._least_served() + slack
+    def _next_rank(self, budget: Budget) -> int | None:
+        lanes = {lane for own in self._classes for lane in own.by_length}
+        limit = self._least_served() + max(map(budget, lanes), default=0)
         for rank, own in enumerate(self._classes):
             if own.tenants and own.served <= limit:
                 return rank

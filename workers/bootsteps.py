@@ -15,8 +15,8 @@ from lepton_tasks.queues import split_queue_name
 from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
+from workers.pool import ModelPool
 from workers.runtime import Runtime
-from workers.warmup import load_served
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +37,16 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         check_redis(connect(settings.redis_url, 5.0))  # before the seconds that a model takes
         known = find_tasks()
         wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
-        served = load_served({name: known[name] for name in sorted(wanted & set(known))}, settings)
-        runtime = Runtime(settings, open_store(settings), worker.hostname, served)
+        models = ModelPool({name: known[name] for name in sorted(wanted & set(known))}, settings)
+        models.load_defaults()
+        runtime = Runtime(settings, open_store(settings), worker.hostname, models)
         worker.lepton_admission = Admission(known, settings.max_items_per_job)
         worker.lepton_runtime = runtime
+
+    def info(self, worker: Any) -> dict[str, Any]:
+        """What ``inspect stats`` shows beside Celery's own: the models and their bytes."""
+        runtime: Runtime | None = getattr(worker, "lepton_runtime", None)
+        return {} if runtime is None else {"models": runtime.models.memory()}
 
     def stop(self, worker: Any) -> None:
         """Drain, where the consumer's stop has not done so."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
@@ -20,8 +21,10 @@ from lepton_tasks.store.store import Store
 from workers.engines.base import Engine
 from workers.finisher import Finisher
 from workers.held import HeldJob, HeldJobs, Input
-from workers.outcomes import WRONG_OPTIONS
+from workers.outcomes import WRONG_OPTIONS, Failed
+from workers.pool import Loading
 from workers.preparer import Preparer
+from workers.refusal import Refused
 from workers.reporter import Reporter
 from workers.text_free import describe
 from workers.vital import vital_thread
@@ -36,12 +39,21 @@ _ITEMS_AT_FIRST = 32.0
 """Items that a job is taken to hold before any was claimed: a bulk shard's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A task that this worker serves, with its warm engine."""
+class Models(Protocol):
+    """The engines of this worker."""
 
-    task: AnyTask
-    engine: Engine
+    @property
+    def tasks(self) -> Mapping[str, AnyTask]:
+        """The tasks that this worker serves, by name."""
+        ...
+
+    def engine(self, task: str, model: str | None = None) -> Engine | Loading | Refused:
+        """Return the engine for a job at once, or what stands in its way."""
+        ...
+
+    def default(self, task: str) -> Engine:
+        """Return the engine of the task's default model."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +71,20 @@ class Intake:
     def __init__(
         self,
         worker_id: str,
-        served: Mapping[str, Served],
+        models: Models,
         store: Store,
-        window: Window,
+        window_items: int,
+        stages: Sequence[Sized],
         preparer: Preparer,
         finisher: Finisher,
         reporter: Reporter,
         held: HeldJobs,
     ) -> None:
         self._worker_id = worker_id
-        self._served = served
+        self._models = models
+        self._parked: dict[HeldJob, None] = {}
         self._store = store
-        self._window = window
+        self._window = Window(window_items, (self, *stages))
         self._preparer = preparer
         self._finisher = finisher
         self._reporter = reporter
@@ -113,12 +127,21 @@ class Intake:
             self._received.append(received)
             self._arrived.notify()
 
-    def close(self) -> None:
-        """Claim nothing more. What is unclaimed stays unacknowledged: the broker restores it."""
+    def __len__(self) -> int:
+        """Items of jobs that wait for their model to be loaded."""
+        return sum(len(job.outputs) for job in list(self._parked))
+
+    def close(self) -> list[HeldJob]:
+        """Claim nothing more; returns the jobs that waited for a model.
+
+        What is unclaimed stays unacknowledged: the broker restores it.
+        """
         with self._arrived:
             self._closed = True
             self._arrived.notify()
         self._thread.join()
+        parked, self._parked = list(self._parked), {}
+        return parked
 
     def _run(self) -> None:
         while True:
@@ -148,13 +171,13 @@ class Intake:
             [received.request for received in fetch],
             [received.request for received in fetch if received.job_id not in owned],
         )
-        misplaced = [claim for claim in claims if claim.task not in self._served]
+        misplaced = [claim for claim in claims if claim.task not in self._models.tasks]
         if misplaced:  # of a task whose message came by another's queue: back to its own
             self._release(misplaced)
         jobs = [
             job
             for claim in claims
-            if claim.task in self._served
+            if claim.task in self._models.tasks
             and (job := self._hold(claim, requests[claim.id])) is not None
         ]
         self._held.add(jobs)
@@ -168,18 +191,41 @@ class Intake:
             logger.warning("they come back when the lease ends: %s", error)
 
     def _hold(self, claim: ClaimedJob, request: Any) -> HeldJob | None:
-        """Make a held job; one whose options are wrong fails here."""
-        served = self._served[claim.task]
-        inputs = claim.payload.inputs
-        self._items_per_job += 0.1 * (len(inputs) - self._items_per_job)
+        """Make a held job with its engine; None where it has to wait for one or fails here."""
+        task = self._models.tasks[claim.task]
+        self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
+        job = HeldJob(claim, task, self._models.default(claim.task), None, request)
         try:
-            options = self._options(served.task, claim.payload.options)
+            job.options = self._options(task, claim.payload.options)
         except ValidationError as error:
             logger.error("job %s has wrong options: %s", claim.id, describe(error))
-            job = HeldJob(claim, served.task, served.engine, None, request)
-            self._finisher.fail([Input(job, place) for place in range(len(inputs))], WRONG_OPTIONS)
+            self._fail(job, WRONG_OPTIONS)
             return None
-        return HeldJob(claim, served.task, served.engine, options, request)
+        found = self._models.engine(claim.task, job.options.model)
+        if isinstance(found, Refused):
+            self._fail(job, Failed(found.code, found.message))
+            return None
+        if isinstance(found, Loading):
+            self._parked[job] = None
+            found.then(partial(self._unpark, job))
+            return None
+        job.engine = found
+        return job
+
+    def _unpark(self, job: HeldJob, found: Engine | Refused) -> None:
+        if job not in self._parked:
+            return  # given back meanwhile
+        del self._parked[job]
+        if isinstance(found, Refused):
+            self._fail(job, Failed(found.code, found.message))
+            return
+        job.engine = found
+        self._held.add([job])
+        self._preparer.add([job])
+
+    def _fail(self, job: HeldJob, why: Failed) -> None:
+        inputs = range(len(job.claim.payload.inputs))
+        self._finisher.fail([Input(job, place) for place in inputs], why)
 
     def _options(self, task: AnyTask, given: Mapping[str, Any]) -> Any:
         if given:

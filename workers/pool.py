@@ -283,6 +283,8 @@ class ModelPool:
         served: dict[Lane, list[tuple[AnyTask, Engine]]] = {}
         for name, task in self.tasks.items():
             engine = self.default(name)
+            if not engine.lane.tunable:
+                continue
             served.setdefault(engine.lane, []).append((task, engine))
         settings = self._settings
         if not settings.tune or (settings.token_budget and settings.threads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -17,7 +17,6 @@ from workers.held import HeldJob, Input, Item
 from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
 from workers.text_free import describe
 from workers.vital import vital_thread
-from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +40,20 @@ class Preparer:
     either. An input whose encoding raises or takes too long fails alone.
     """
 
-    def __init__(self, queue: WorkQueue, failures: Failures, encode_seconds: float) -> None:
-        """``encode_seconds`` is the most that one input may take."""
-        self._queue = queue
+    def __init__(
+        self,
+        sink: Callable[[Sequence[Item]], None],
+        prepare_next: Callable[[], None],
+        failures: Failures,
+        encode_seconds: float,
+    ) -> None:
+        """``sink`` takes items that are encoded, always of one engine.
+
+        ``prepare_next`` makes the next micro-batch ready; ``encode_seconds`` is the most
+        that one input may take.
+        """
+        self._sink = sink
+        self._prepare_next = prepare_next
         self._failures = failures
         self._bounded = BoundedCalls(encode_seconds, "encoding")
         self._backlog: Batcher[Input] = Batcher()
@@ -70,7 +80,7 @@ class Preparer:
                         one,
                         length=len(text),
                         rank=one.rank,
-                        engine=job.engine.name,
+                        lane=job.engine.name,
                         tenant=job.claim.tenant,
                         deadline=job.claim.deadline,
                     )
@@ -101,7 +111,7 @@ class Preparer:
                 stale, self._stale = self._stale, False
                 chunk = [] if stale else self._backlog.take(CHUNK_CHARACTERS)
             if stale:
-                self._queue.prepare_next()
+                self._prepare_next()
             else:
                 self._encode(chunk)
 
@@ -114,7 +124,7 @@ class Preparer:
                 by_engine[one.job.engine.name].append(one)
         for inputs in by_engine.values():
             try:
-                self._queue.add(self._bounded(partial(encode, inputs)))
+                self._sink(self._bounded(partial(encode, inputs)))
             except ModelError:
                 raise
             except Exception as error:  # noqa: BLE001 - one input's failure is an outcome

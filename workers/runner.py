@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workers.budget import TokenBudget
+from workers.budget import LaneBudgets
 from workers.device_faults import DeviceFault, is_device_fault, is_out_of_memory
+from workers.engines.base import Lane
 from workers.finisher import Finisher
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Outcome, raised
-from workers.progress import open_progress
+from workers.progress import Progress
 from workers.reporter import Reporter
 from workers.text_free import describe
 from workers.vital import vital_thread
@@ -33,7 +34,8 @@ class Runner:
         queue: WorkQueue,
         finisher: Finisher,
         reporter: Reporter,
-        budget: TokenBudget,
+        budgets: LaneBudgets[Lane],
+        progress: Progress,
         may_start: Callable[[], bool],
         is_revoked: Callable[[str], bool],
         taken: Callable[[], None],
@@ -46,11 +48,11 @@ class Runner:
         self._queue = queue
         self._finisher = finisher
         self._reporter = reporter
-        self._budget = budget
+        self._budgets = budgets
         self._may_start = may_start
         self._is_revoked = is_revoked
         self._taken = taken
-        self._progress = open_progress()
+        self._progress = progress
         self._stopping = threading.Event()
         self._thread = vital_thread(self._run, "model")
 
@@ -100,11 +102,12 @@ class Runner:
                 job.cancelled = True
 
     def _compute(self, batch: MicroBatch) -> list[Outcome]:
+        budget = self._budgets.of(batch.items[0].engine.lane)
         began = time.monotonic()
         with self._progress.busy():
-            outcomes = bisecting(batch.items, batch.prepared, _compute, self._budget.out_of_memory)
+            outcomes = bisecting(batch.items, batch.prepared, _compute, budget.out_of_memory)
         padded = max(item.encoded.length for item in batch.items) * len(batch.items)
-        self._budget.observe(padded, time.monotonic() - began)
+        budget.observe(padded, time.monotonic() - began)
         return outcomes
 
 
@@ -142,9 +145,10 @@ def bisecting(
 
 
 def prepare(items: Sequence[Item]) -> Any:
-    """Make the tensors of a micro-batch ready."""
-    return [item.encoded for item in items]
+    """Make the tensors of a micro-batch, all of one lane."""
+    return items[0].engine.lane.prepare([(item.engine, item.encoded) for item in items])
 
 
 def _compute(items: Sequence[Item], prepared: Any) -> Sequence[Any]:
-    return items[0].engine.forward(prepare(items) if prepared is None else prepared)
+    lane = items[0].engine.lane
+    return lane.compute(prepare(items) if prepared is None else prepared)

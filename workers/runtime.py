@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery.worker import state
@@ -14,16 +14,21 @@ from lepton_tasks.ids import new_id
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
-from workers.budget import TokenBudget
+from workers.budget import LaneBudgets
+from workers.engines.base import Lane
 from workers.finisher import Finisher
+from workers.generation.desk import Desk
+from workers.generation.desks import Desks
+from workers.generation.engine import DecoderEngine
+from workers.generation.streamer import Streamer
 from workers.heartbeat import Every, Heartbeat, reconciling
-from workers.held import HeldJobs
+from workers.held import HeldJobs, Item
 from workers.intake import Intake, Received
+from workers.pool import ModelPool
 from workers.preparer import Preparer
+from workers.progress import open_progress
 from workers.reporter import Reporter
 from workers.runner import Runner, prepare
-from workers.warmup import UNTUNED_BUDGET, WarmTask
-from workers.window import Window
 from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -35,11 +40,9 @@ _CANCEL_SECONDS: Final = 1.0
 class Runtime:
     """The path of a job inside a worker: intake → preparer → queue → runner → finisher."""
 
-    def __init__(
-        self, settings: Settings, store: Store, hostname: str, served: Mapping[str, WarmTask]
-    ) -> None:
-        """Wire the parts; nothing runs yet."""
-        self.served = served
+    def __init__(self, settings: Settings, store: Store, hostname: str, models: ModelPool) -> None:
+        """Wire the parts; nothing runs yet. ``models`` has its defaults loaded."""
+        self.models = models
         self.worker_id = new_id("worker")
         self.reporter = Reporter()
         self._settings = settings
@@ -51,30 +54,47 @@ class Runtime:
             store,
             self.worker_id,
             hostname,
-            list(served),
+            list(models.tasks),
             settings.lease_seconds,
             supersedes=settings.supervised,
         )
-        budget = TokenBudget(
-            min((one.token_budget for one in served.values()), default=UNTUNED_BUDGET),
-            settings.step_cap_seconds,
+        budgets: LaneBudgets[Lane] = LaneBudgets(models.budget, settings.step_cap_seconds)
+        is_revoked = state.revoked.__contains__
+        self._queue = WorkQueue(
+            prepare,
+            lambda lane: budgets.tokens(lane, time.monotonic()),
+            lambda: budgets.saw_urgent(time.monotonic()),
         )
-        self._queue = WorkQueue(prepare, lambda urgent: budget.at(time.monotonic(), urgent))
-        self._preparer = Preparer(self._queue, self._finisher, settings.encode_seconds)
+        self._streamer = Streamer(self._redis)
+        self._desks = Desks(
+            lambda engine: Desk(
+                engine.generator(self._heartbeat.is_fresh, self._progress.busy),
+                self._finisher,
+                self.reporter,
+                self._streamer,
+                is_revoked,
+            )
+        )
+        self._preparer = Preparer(
+            self._route, self._queue.prepare_next, self._finisher, settings.encode_seconds
+        )
+        self._progress = open_progress()
         self._runner = Runner(
             self._queue,
             self._finisher,
             self.reporter,
-            budget,
+            budgets,
+            self._progress,
             self._heartbeat.is_fresh,
-            state.revoked.__contains__,
+            is_revoked,
             self._preparer.wake,
         )
         self._intake = Intake(
             self.worker_id,
-            served,
+            models,
             store,
-            Window(settings.window_items, (self._preparer, self._queue)),
+            settings.window_items,
+            (self._preparer, self._queue, self._desks),
             self._preparer,
             self._finisher,
             self.reporter,
@@ -101,10 +121,11 @@ class Runtime:
         self._reconciling.start()
         self._finisher.start()
         self._runner.start()
+        self._streamer.start()
         self._preparer.start()
         self._intake.start()
         self._cancelling.start()
-        logger.info("serving %s as %s", ", ".join(self.served), self.worker_id)
+        logger.info("serving %s as %s", ", ".join(self.models.tasks), self.worker_id)
 
     def room(self) -> int:
         """Messages that may be fetched now."""
@@ -124,11 +145,13 @@ class Runtime:
             return
         self._drained = True
         self.reporter.loop_has_stopped()
-        self._intake.close()
+        unfinished = dict.fromkeys(self._intake.close())
         self._cancelling.stop()
-        unfinished = dict.fromkeys(self._preparer.close())
+        unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
+        unfinished |= dict.fromkeys(self._desks.stop())
         self._runner.stop()
+        self._streamer.close()
         self._finisher.close()
         released = self._store.claims.release([job.claim for job in unfinished])
         self.reporter.flush()
@@ -138,8 +161,17 @@ class Runtime:
 
     def _heed_cancels(self) -> None:
         self._held.cancel(self._store.claims.cancelled(self.worker_id))
+        self._desks.look()
+
+    def _route(self, items: Sequence[Item]) -> None:
+        engine = items[0].engine
+        if isinstance(engine, DecoderEngine):
+            self._desks.add(engine, items)
+        else:
+            self._queue.add(items)
 
     def close(self) -> None:
         """Close what :meth:`drain` may still have needed."""
+        self.models.close()
         self._store.close()
         self._redis.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lepton_tasks.nlp.base import ModelInput
-from workers.batcher import Batcher, Choice
+from workers.batcher import Batcher, Budget, Choice
 from workers.held import Item
 from workers.text_free import describe
 
@@ -35,12 +35,18 @@ class WorkQueue:
     came meanwhile displaces it; only the work of preparing is lost then.
     """
 
-    def __init__(self, prepare: Prepare, budget: Callable[[bool], int]) -> None:
-        """``budget`` gives the padded tokens of a micro-batch, told whether urgent work waits."""
+    def __init__(
+        self, prepare: Prepare, budget: Budget, urgent_waits: Callable[[], None] = lambda: None
+    ) -> None:
+        """``budget`` gives the padded tokens of a lane's micro-batch.
+
+        ``urgent_waits`` is called before the budget is asked for, where urgent work waits.
+        """
         self._batcher: Batcher[Item] = Batcher()
         self._leaders: dict[tuple[str, ModelInput], Item] = {}
         self._prepare = prepare
         self._budget = budget
+        self._urgent_waits = urgent_waits
         self._ahead: tuple[Choice[Item], Any] | None = None
         self._preparing = False
         self._items = 0
@@ -70,7 +76,7 @@ class WorkQueue:
             item,
             length=item.encoded.length,
             rank=item.rank,
-            engine=item.engine.name,
+            lane=item.engine.lane,
             tenant=item.job.claim.tenant,
             deadline=item.job.claim.deadline,
         )
@@ -84,12 +90,12 @@ class WorkQueue:
                 self._changed.wait()
             if self._closed or not len(self._batcher):
                 return None
-            budget = self._tokens()
+            self._note_urgent()
             ahead, self._ahead = self._ahead, None
-            if ahead is not None and self._batcher.still_next(ahead[0], budget):
+            if ahead is not None and self._batcher.still_next(ahead[0], self._budget):
                 self._remove(ahead[0])
                 return MicroBatch(ahead[0].items, ahead[1])
-            choice = self._batcher.choose(budget)
+            choice = self._batcher.choose(self._budget)
             if choice is None:
                 return None
             self._remove(choice)
@@ -98,11 +104,11 @@ class WorkQueue:
     def prepare_next(self) -> None:
         """Make the micro-batch ready that would be next now, unless it is."""
         with self._changed:
-            budget = self._tokens()
-            if self._ahead is not None and self._batcher.still_next(self._ahead[0], budget):
+            self._note_urgent()
+            if self._ahead is not None and self._batcher.still_next(self._ahead[0], self._budget):
                 return
             self._ahead = None
-            choice = None if self._closed else self._batcher.choose(budget)
+            choice = None if self._closed else self._batcher.choose(self._budget)
             if choice is None:
                 return
             self._preparing = True
@@ -128,8 +134,9 @@ class WorkQueue:
             self._changed.notify_all()
             return left
 
-    def _tokens(self) -> int:
-        return self._budget(self._batcher.has(0))
+    def _note_urgent(self) -> None:
+        if self._batcher.has(0):
+            self._urgent_waits()
 
     def _remove(self, choice: Choice[Item]) -> None:
         self._batcher.remove(choice)

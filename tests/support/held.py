@@ -17,6 +17,7 @@ class LengthEngine:
 
     name = "model"
     revision = "r1"
+    lane = "lane"
 
     def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
         if any(one.text.startswith("bad") for one in inputs):

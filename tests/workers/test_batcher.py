@@ -29,7 +29,7 @@ def filled(items: list[Spec]) -> Batcher[Numbered]:
             (number, spec),
             length=length,
             rank=rank,
-            engine=engine,
+            lane=engine,
             tenant=tenant,
             deadline=deadline,
         )
@@ -63,7 +63,7 @@ def test_drain_gives_everything_back(items: list[Spec]) -> None:
 def test_urgent_work_goes_next_whatever_else_waits(lengths: list[int], budget: int) -> None:
     batcher = filled([(length, 2, "a", "acme", None) for length in lengths * 20])
     batcher.take(budget)
-    batcher.add((-1, (8, 0, "a", "acme", None)), length=8, rank=0, engine="a")
+    batcher.add((-1, (8, 0, "a", "acme", None)), length=8, rank=0, lane="a")
     assert [number for number, _ in batcher.take(budget)] == [-1]
 
 
@@ -77,7 +77,7 @@ def test_bulk_gets_its_share_under_saturating_urgent_work(length: int, budget: i
         for _ in range(200):
             number += 1
             spec = (10, 0, "a", "acme", None)
-            batcher.add((number, spec), length=10, rank=0, engine="a")
+            batcher.add((number, spec), length=10, rank=0, lane="a")
         batch = batcher.take(budget)
         if batch[0][1][1] == 2:
             break
@@ -88,20 +88,20 @@ def test_bulk_gets_its_share_under_saturating_urgent_work(length: int, budget: i
 def test_tenants_share_a_priority() -> None:
     batcher: Batcher[str] = Batcher()
     for _ in range(100):
-        batcher.add("flood", length=100, rank=1, engine="a", tenant="flood")
+        batcher.add("flood", length=100, rank=1, lane="a", tenant="flood")
     for _ in range(3):
         batcher.take(100)
     for _ in range(3):
-        batcher.add("late", length=500, rank=1, engine="a", tenant="late")
+        batcher.add("late", length=500, rank=1, lane="a", tenant="late")
     first_ten = [batcher.take(500) for _ in range(8)]
     assert sum(batch == ["late"] for batch in first_ten) >= 2
 
 
 def test_the_earliest_deadline_leads() -> None:
     batcher: Batcher[str] = Batcher()
-    batcher.add("none", length=100, rank=1, engine="a")
-    batcher.add("late", length=100, rank=1, engine="a", deadline=50.0)
-    batcher.add("soon", length=100, rank=1, engine="a", deadline=5.0)
+    batcher.add("none", length=100, rank=1, lane="a")
+    batcher.add("late", length=100, rank=1, lane="a", deadline=50.0)
+    batcher.add("soon", length=100, rank=1, lane="a", deadline=5.0)
     assert [batcher.take(100)[0] for _ in range(3)] == ["soon", "late", "none"]
 
 

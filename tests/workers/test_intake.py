@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
 from lepton_tasks.store.store import Store, open_store
 from tests.support.held import LengthEngine
-from workers.held import HeldJobs
-from workers.intake import MAX_UNCLAIMED, Intake, Received, Served
+from workers.engines.base import Engine
+from workers.held import HeldJobs, Input
+from workers.intake import MAX_UNCLAIMED, Intake, Received
+from workers.outcomes import Failed
+from workers.pool import Loading
 from workers.preparer import Preparer
-from workers.window import Window
+from workers.refusal import Refused
 
 WINDOW = 256
 
@@ -29,18 +33,49 @@ class Ignored:
         return lambda *_: None
 
 
+class FakeModels:
+    """One model that is there, one that comes when it is told to, and no other."""
+
+    def __init__(self) -> None:
+        self.tasks = {"moderation": get_task("moderation")}
+        self.small: Any = LengthEngine()
+        self.large: Any = LengthEngine()
+        self.loading = Loading()
+
+    def engine(self, task: str, model: str | None = None) -> Engine | Loading | Refused:
+        if model is None:
+            return self.default(task)
+        return self.loading if model == "large" else Refused("unknown_model", "no such model")
+
+    def default(self, task: str) -> Engine:
+        small: Engine = self.small
+        return small
+
+
 class Bench:
     def __init__(self, store: Store) -> None:
         self.store = store
-        engine: Any = LengthEngine()
         ignored: Any = Ignored()
-        self.preparer = Preparer(ignored, ignored, 30.0)
-        window = Window(WINDOW, (self.preparer,))
-        served = {"moderation": Served(get_task("moderation"), engine)}
+        self.models = FakeModels()
+        self.failures: list[tuple[str, str]] = []
+        self.preparer = Preparer(ignored, ignored, ignored, 30.0)
         self.held = HeldJobs()
+        finisher: Any = self
         self.intake = Intake(
-            "w1", served, store, window, self.preparer, ignored, ignored, self.held
+            "w1",
+            self.models,
+            store,
+            WINDOW,
+            (self.preparer,),
+            self.preparer,
+            finisher,
+            ignored,
+            self.held,
         )
+
+    def fail(self, inputs: Sequence[Input], why: Failed) -> None:
+        """Stand in for the finisher."""
+        self.failures += [(one.text, why.code) for one in inputs]
 
     def fetch(self, items_per_job: int) -> int:
         """Fetch as much as there is room for, as the transport does, and claim it."""
@@ -106,3 +141,35 @@ def test_a_claimed_job_can_be_cancelled_by_its_id(bench: Bench) -> None:
     bench.held.cancel(bench.store.claims.cancelled("w1"))
     [left] = bench.preparer._backlog.drain()
     assert left.job.cancelled
+
+
+def put(bench: Bench, model: str) -> NewJob:
+    job = NewJob("t", "moderation", Payload(("text",), True, {"model": model}), 1)
+    bench.store.jobs.insert([job])
+    bench.intake._claim([Received(None, job.id)])
+    return job
+
+
+def test_a_job_waits_for_the_model_that_it_names(bench: Bench) -> None:
+    put(bench, "large")
+    assert (len(bench.intake), len(bench.preparer)) == (1, 0)
+    bench.models.loading.settle(bench.models.large)
+    assert (len(bench.intake), len(bench.preparer)) == (0, 1)
+    [left] = bench.preparer._backlog.drain()
+    assert left.job.engine is bench.models.large
+
+
+def test_a_model_that_is_not_there_fails_its_jobs_alone(bench: Bench) -> None:
+    put(bench, "unheard of")
+    put(bench, "large")
+    bench.models.loading.settle(Refused("model_unavailable", "broken"))
+    assert bench.failures == [("text", "unknown_model"), ("text", "model_unavailable")]
+    assert len(bench.preparer) == 0
+
+
+def test_a_job_that_waits_for_its_model_is_given_back_at_the_end(bench: Bench) -> None:
+    job = put(bench, "large")
+    bench.intake.start()
+    assert [one.claim.id for one in bench.intake.close()] == [job.id]
+    bench.models.loading.settle(bench.models.large)
+    assert len(bench.preparer) == 0

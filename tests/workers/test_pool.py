@@ -13,7 +13,7 @@ import pytest
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
-from tests.support.models import table, write_encoder, write_heads
+from tests.support.encoders import table, write_encoder, write_heads
 from workers import pool as module
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine

@@ -28,9 +28,9 @@ class Failures:
 
 class Bench:
     def __init__(self, seconds: float = 30.0) -> None:
-        self.queue = WorkQueue(list, lambda urgent: 10_000)
+        self.queue = WorkQueue(list, lambda lane: 10_000)
         self.failures = Failures()
-        self.preparer = Preparer(self.queue, self.failures, seconds)
+        self.preparer = Preparer(self.queue.add, self.queue.prepare_next, self.failures, seconds)
 
     def run_until(self, done: Any) -> None:
         self.preparer.start()

@@ -34,7 +34,7 @@ def texts(batch: MicroBatch | None) -> list[str]:
 
 def queue_of(*jobs: Any, budget: int = 1000) -> tuple[WorkQueue, Preparing]:
     preparing = Preparing()
-    queue = WorkQueue(preparing, lambda urgent: budget)
+    queue = WorkQueue(preparing, lambda lane: budget)
     for job in jobs:
         queue.add(items_of(job))
     return queue, preparing
@@ -52,17 +52,12 @@ def test_identical_inputs_run_once() -> None:
 
 def test_urgent_work_does_not_follow_bulk() -> None:
     seen: list[bool] = []
-
-    def budget(urgent: bool) -> int:
-        seen.append(urgent)
-        return 1000
-
-    queue = WorkQueue(Preparing(), budget)
+    queue = WorkQueue(Preparing(), lambda lane: 1000, lambda: seen.append(True))
     queue.add(items_of(held("same", priority=Priority.BULK)))
     queue.add(items_of(held("same", priority=Priority.HIGH)))
     batches = [queue.take(1.0), queue.take(1.0)]
     assert [batch.items[0].rank for batch in batches if batch] == [0, 2]
-    assert seen == [True, False]
+    assert seen == [True]
 
 
 def test_what_came_after_the_micro_batch_runs_again() -> None:
@@ -149,7 +144,7 @@ def test_what_cannot_be_made_ready_is_left_to_the_runner() -> None:
     def prepare(items: Sequence[Item]) -> Any:
         raise MemoryError
 
-    queue = WorkQueue(prepare, lambda urgent: 1000)
+    queue = WorkQueue(prepare, lambda lane: 1000)
     queue.add(items_of(held("one")))
     queue.prepare_next()
     batch = queue.take(1.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
 
-Raw: TypeAlias = Mapping[str, float]
+Raw: TypeAlias = Mapping[str, Any]
 """What an engine finds for one item; the task decodes it."""
 
 
@@ -47,7 +47,7 @@ class SimpleEngine(Protocol):
         """Encode items, in order. Costs no device time."""
         ...
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+    def forward(self, batch: Sequence[Encoded]) -> Sequence[Raw]:
         """Run the model once over ``batch``, at least one item; one result an item, in order."""
         ...
 
@@ -86,15 +86,17 @@ class Lane(ABC):
     """
 
     key: LaneKey
+    tunable: ClassVar[bool] = True
+    """Whether its speed depends on a budget of padded tokens, which may be measured."""
 
     def prepare(self, batch: Sequence[tuple[Engine, Encoded]]) -> Any:
         """Make the tensors of a micro-batch, at least one item; opaque to the caller."""
         return batch
 
     @abstractmethod
-    def compute(self, prepared: Any) -> list[Raw]:
+    def compute(self, prepared: Any) -> Sequence[Raw]:
         """Run the device; one result an item, in the order in which they were prepared."""
 
-    def forward(self, batch: Sequence[tuple[Engine, Encoded]]) -> list[Raw]:
+    def forward(self, batch: Sequence[tuple[Engine, Encoded]]) -> Sequence[Raw]:
         """Prepare and compute."""
         return self.compute(self.prepare(batch))

@@ -16,7 +16,7 @@ class SoloLane(Lane):
     def __init__(self, key: LaneKey) -> None:
         self.key = key
 
-    def compute(self, prepared: Sequence[tuple[Engine, Encoded]]) -> list[Raw]:
+    def compute(self, prepared: Sequence[tuple[Engine, Encoded]]) -> Sequence[Raw]:
         """Hand the items to the engine they all belong to."""
         return prepared[0][0].forward([encoded for _, encoded in prepared])
 
@@ -34,7 +34,7 @@ class SoloEngine:
         """As the engine does."""
         return self._engine.tokenize(inputs)
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+    def forward(self, batch: Sequence[Encoded]) -> Sequence[Raw]:
         """As the engine does."""
         return self._engine.forward(batch)
 

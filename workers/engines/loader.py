@@ -86,7 +86,11 @@ def _has_lane(engine: Engine | SimpleEngine) -> TypeGuard[Engine]:
 
 
 def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
-    own: dict[str, Builder] = {"text-classifier": partial(_text_classifier, trunks)}
+    own: dict[str, Builder] = {
+        "text-classifier": partial(_text_classifier, trunks),
+        "decoder": _decoder,
+        "encoder-decoder": _encoder_decoder,
+    }
     if entry.engine in own:
         return own[entry.engine]
     foreign = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
@@ -102,6 +106,18 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
             f"the entry point of the engine {entry.engine!r} cannot be loaded: {error}"
         ) from error
     return builder
+
+
+def _decoder(entry: CatalogueEntry, device: torch.device) -> Engine:
+    from workers.generation.engine import build_decoder  # imports transformers
+
+    return build_decoder(entry, device)
+
+
+def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.seq2seq import build_seq2seq  # imports transformers
+
+    return build_seq2seq(entry, device)
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:

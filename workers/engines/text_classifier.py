@@ -129,7 +129,7 @@ class TextClassifier:
                 encoded[row] = Encoded(length, tokens)
         return [encoded[row] for row in range(len(inputs))]
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+    def forward(self, batch: Sequence[Encoded]) -> Sequence[Raw]:
         """Score a micro-batch, which may mix languages."""
         return self.lane.forward([(self, one) for one in batch])
 

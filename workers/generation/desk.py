@@ -46,12 +46,8 @@ class Desk:
         """Take items of this generator's model."""
         self._reporter.begin(items)
         for item in items:
-            request = GenerationRequest.of(
-                f"{item.job.claim.id}:{item.place}",
-                item.model_input,
-                item.encoded.tokens,
-                item.rank,
-                item.job.claim.tenant,
+            request = item.encoded.tokens.request(
+                f"{item.job.claim.id}:{item.place}", item.rank, item.job.claim.tenant
             )
             with self._lock:
                 self._held[request.id] = item

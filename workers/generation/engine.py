@@ -1,35 +1,60 @@
-"""A decoder model as the worker serves it: warmed, with a generator of its own."""
+"""A decoder model as the worker serves it: an engine whose texts a generator writes."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.generating import GeneratedText
-from workers.engines.base import Encoded
+from workers.catalogue.entries import CatalogueEntry
+from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
 from workers.generation.generator import Generator
-from workers.generation.limits import GenerationLimits
-from workers.generation.model import DecoderModel
+from workers.generation.limits import GenerationLimits, read_limits
+from workers.generation.model import DecoderModel, load_decoder
 from workers.generation.requests import Generation, GenerationRequest
 
 Turn = Callable[[], AbstractContextManager[Any]]
 
 
-class DecoderEngine:
-    """Tokenises like every engine; texts come from :meth:`generator`, not from a forward pass."""
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``Encoded.tokens`` of a decoder: the token ids, and how to go on from them."""
 
-    def __init__(self, model: DecoderModel, limits: GenerationLimits) -> None:
+    ids: Sequence[int]
+    model_input: ModelInput
+
+    def request(self, request_id: str, rank: int, tenant: str) -> GenerationRequest:
+        """Make a request of it."""
+        return GenerationRequest.of(request_id, self.model_input, self.ids, rank, tenant)
+
+
+class DecoderEngine:
+    """A decoder model as every other engine.
+
+    In a worker its items go to a generator, where they join a running batch at any step;
+    ``forward`` generates for a few items and waits, as for a task's examples.
+    """
+
+    def __init__(self, model: DecoderModel, limits: GenerationLimits, dtype: str) -> None:
         self.name = model.name
         self.revision = model.revision
+        device = str(model.paged.device)
+        self.lane = DecoderLane(LaneKey(model.name, model.revision, device, dtype))
         self._model = model
         self._limits = limits
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Encode prompts, in order."""
-        return self._model.tokenize(inputs)
+        return [
+            Encoded(one.length, Prompt(one.tokens, given))
+            for one, given in zip(self._model.tokenize(inputs), inputs, strict=True)
+        ]
 
     def generator(
         self, may_step: Callable[[], bool] = lambda: True, turn: Turn = nullcontext
@@ -40,8 +65,8 @@ class DecoderEngine:
         """
         return Generator(self._model, self._limits, may_step, turn)
 
-    def generate(self, inputs: Sequence[ModelInput]) -> list[GeneratedText]:
-        """Generate for all inputs together and wait, as for the examples at warm-up.
+    def forward(self, batch: Sequence[Encoded]) -> list[GeneratedText]:
+        """Generate for all of ``batch`` together and wait; one text an item, in order.
 
         Raises:
             ModelError: the model cannot go on with one of them.
@@ -50,13 +75,42 @@ class DecoderEngine:
         generator.start()
         answers: list[queue.SimpleQueue[Generation | Exception]] = []
         try:
-            for place, (one, encoded) in enumerate(zip(inputs, self.tokenize(inputs), strict=True)):
+            for place, encoded in enumerate(batch):
                 answers.append(queue.SimpleQueue())
-                request = GenerationRequest.of(str(place), one, encoded.tokens, 0, "")
-                generator.submit(request, answers[-1].put)
+                generator.submit(encoded.tokens.request(str(place), 0, ""), answers[-1].put)
             return [_raw(answer.get()) for answer in answers]
         finally:
             generator.stop()
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights, buffers, and the cache of keys and values."""
+        yield from self._model.paged.tensors()
+
+
+class DecoderLane(Lane):
+    """The lane of one decoder. It has no token budget: its generator bounds what runs."""
+
+    tunable = False
+
+    def __init__(self, key: LaneKey) -> None:
+        self.key = key
+
+    def compute(self, prepared: Sequence[tuple[Engine, Encoded]]) -> Sequence[Raw]:
+        """Generate for all items and wait."""
+        return prepared[0][0].forward([encoded for _, encoded in prepared])
+
+
+def build_decoder(entry: CatalogueEntry, device: torch.device) -> DecoderEngine:
+    """Load the model of ``entry`` onto ``device``.
+
+    Raises:
+        CatalogueError: the entry's options are wrong.
+        ModelRefused: its folder is incomplete or unsafe, or the model cannot be batched.
+    """
+    limits = read_limits(entry)
+    dtype = getattr(torch, entry.dtype)
+    model = load_decoder(entry.name, entry.model_folder, device, dtype, limits)
+    return DecoderEngine(model, limits, entry.dtype)
 
 
 def _raw(outcome: Generation | Exception) -> GeneratedText:

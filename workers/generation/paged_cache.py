@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -102,11 +102,13 @@ class PagedCache(Cache):  # type: ignore[misc]
     @property
     def nbytes(self) -> int:
         """Bytes of memory that it takes; 0 before the first forward pass."""
-        return sum(
-            int(layer.keys.nbytes + layer.values.nbytes)
-            for layer in self.layers
-            if layer.is_initialized
-        )
+        return sum(int(tensor.nbytes) for tensor in self.tensors())
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield the keys and values of all layers; none before the first forward pass."""
+        for layer in self.layers:
+            if layer.is_initialized:
+                yield from (layer.keys, layer.values)
 
 
 class _PagedLayer(CacheLayerMixin):  # type: ignore[misc]

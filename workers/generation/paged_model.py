@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import torch
@@ -46,6 +46,12 @@ class PagedModel:
         )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights and buffers, and the cache."""
+        yield from self._network.parameters()
+        yield from self._network.buffers()
+        yield from self.cache.tensors()
 
     @torch.inference_mode()
     def check(self) -> None:

@@ -126,7 +126,7 @@ def micro_batch(items: Sequence[LaneItem], budget: int) -> list[LaneItem]:
         middle += 1
     batcher: Batcher[LaneItem] = Batcher()
     for item in (ordered[middle], *ordered[:middle], *ordered[middle + 1 :]):
-        batcher.add(item, length=item[1].length, rank=0, engine="")
+        batcher.add(item, length=item[1].length, rank=0, lane="")
     return batcher.take(budget)
 
 

@@ -125,8 +125,8 @@ def test_catalogue_faults_are_named(catalogue: Path) -> None:
         load_engine("sentiment", read_catalogue(catalogue), "cpu")
     with pytest.raises(CatalogueError, match=r"no model 'other' for moderation.*mine"):
         load_engine("moderation", read_catalogue(catalogue), "cpu", model="other")
-    with pytest.raises(CatalogueError, match="'decoder'; the engines are text-classifier"):
-        load_engine("moderation", read_catalogue(write(folder, engine="decoder")), "cpu")
+    with pytest.raises(CatalogueError, match="'telepathy'; the engines are decoder, enc.*"):
+        load_engine("moderation", read_catalogue(write(folder, engine="telepathy")), "cpu")
     with pytest.raises(ModelRefused, match="pip install no-such-encoder"):
         load_engine("moderation", read_catalogue(write(folder, package="no-such-encoder")), "cpu")
     with pytest.raises(CatalogueError, match="'tpu0' is no device"):

@@ -12,15 +12,17 @@ from tests.support.plugins import installed
 from workers.catalogue.entries import load_catalogue
 from workers.engines.loader import load_engine
 from workers.errors import CatalogueError
-from workers.warmup import load_served
+from workers.pool import ModelPool
 
 
 def test_a_foreign_task_runs_on_a_foreign_engine() -> None:
     with installed():
         tasks = find_tasks()
-        served = load_served({"noop": tasks["noop"]}, load_settings())["noop"]
-        (encoded,) = served.engine.tokenize([served.task.encode("四个汉字", None)])
-        assert served.engine.forward([encoded]) == [{"characters": 4}]
+        pool = ModelPool({"noop": tasks["noop"]}, load_settings())
+        pool.load_defaults()
+        engine = pool.default("noop")
+        (encoded,) = engine.tokenize([tasks["noop"].encode("四个汉字", None)])
+        assert engine.forward([encoded]) == [{"characters": 4}]
     assert "noop" not in find_tasks()
 
 

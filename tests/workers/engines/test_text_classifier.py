@@ -35,7 +35,7 @@ def encode(texts: Sequence[str]) -> list[ModelInput]:
     return [TASK.encode(text, ModerationOptions()) for text in texts]
 
 
-def run(engine: Engine, inputs: Sequence[ModelInput]) -> list[Mapping[str, float]]:
+def run(engine: Engine, inputs: Sequence[ModelInput]) -> Sequence[Mapping[str, float]]:
     return engine.forward(engine.tokenize(inputs))
 
 

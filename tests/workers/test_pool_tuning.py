@@ -12,11 +12,10 @@ from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
-from workers.pool import UNTUNED_BUDGET
+from workers.pool import UNTUNED_BUDGET, ModelPool
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
 from workers.tuning.tuner import Tuner
-from workers.warmup import load_served
 
 TASKS = {"moderation": get_task("moderation")}
 
@@ -37,7 +36,9 @@ def keep(settings: Settings, point: Point) -> None:
 
 
 def budget(settings: Settings) -> int:
-    return load_served(TASKS, settings)["moderation"].token_budget
+    pool = ModelPool(TASKS, settings)
+    pool.load_defaults()
+    return pool.budget(pool.default("moderation").lane)
 
 
 def test_a_kept_tuning_is_used(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""The desks of all decoder models of a worker, opened when their first prompt comes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from workers.generation.desk import Desk
+from workers.generation.engine import DecoderEngine
+from workers.held import HeldJob, Item
+
+IDLE_SECONDS: Final = 30.0
+"""How long a desk without work stays open. An open one keeps its model in memory."""
+
+
+class Desks:
+    """Hands items to the desk of their engine. All methods are for several threads."""
+
+    def __init__(self, open_desk: Callable[[DecoderEngine], Desk]) -> None:
+        """``open_desk`` makes the desk of an engine; it is started here."""
+        self._open = open_desk
+        self._desks: dict[DecoderEngine, Desk] = {}
+        self._used_at: dict[DecoderEngine, float] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Items that wait or are being written."""
+        return sum(len(desk) for desk in list(self._desks.values()))
+
+    def add(self, engine: DecoderEngine, items: Sequence[Item]) -> None:
+        """Take items of one engine."""
+        with self._lock:
+            desk = self._desks.get(engine)
+            if desk is None:
+                desk = self._desks[engine] = self._open(engine)
+                desk.start()
+            self._used_at[engine] = time.monotonic()
+            desk.add(items)
+
+    def look(self) -> None:
+        """End what was cancelled, and close desks that have been idle; called now and then."""
+        now = time.monotonic()
+        with self._lock:
+            for engine, desk in list(self._desks.items()):
+                desk.heed_cancels()
+                if len(desk):
+                    self._used_at[engine] = now
+                elif now - self._used_at[engine] > IDLE_SECONDS:
+                    desk.stop()
+                    del self._desks[engine], self._used_at[engine]
+
+    def stop(self) -> list[HeldJob]:
+        """Finish the steps that run; returns the jobs with texts that did not end."""
+        with self._lock:
+            return [job for desk in self._desks.values() for job in desk.stop()]
