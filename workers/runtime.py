@@ -149,6 +149,7 @@ class Runtime:
         self._cancelling.stop()
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
+        logger.info("draining: what is on the device is finished")
         unfinished |= dict.fromkeys(self._desks.stop())
         self._runner.stop()
         self._streamer.close()

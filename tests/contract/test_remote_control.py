@@ -184,6 +184,7 @@ def test_shutdown_drains_and_ends_the_process(
             ids = [bench.submit(f"text {n}") for n in range(40)]
             bench.until(lambda: len(ask(bench, "active")) >= 1)
             bench.app.control.shutdown(destination=[bench.worker.node])
+            bench.until(lambda: "draining" in bench.worker.log.read_text())
         assert bench.worker.process.wait(60) == 0
         states = [job.state for job in bench.jobs(ids)]
         assert set(states) <= {JobState.SUCCEEDED, JobState.QUEUED}
