@@ -1,4 +1,7 @@
-"""Producers and the API install without torch; importing them must not ask for it."""
+"""Producers and the API install without torch; importing them must not ask for it.
+
+Nor does a worker import what its models do not need.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,21 @@ HEAVY = ("torch", "transformers", "numpy", "safetensors")
 )
 def test_importing_leaves_the_model_libraries_out(modules: str, then: str) -> None:
     code = f"import sys, {modules}\n{then}\nprint(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_a_worker_with_the_default_model_leaves_transformers_out() -> None:
+    code = """
+import sys
+import workers.bootsteps, workers.strategy
+from lepton_tasks.nlp.registry import get_task
+from lepton_tasks.settings import Settings
+from workers.pool import ModelPool
+ModelPool({"moderation": get_task("moderation")}, Settings(tune=False)).load_defaults()
+print(*sorted({"transformers", "sympy", "scipy", "huggingface_hub"} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""

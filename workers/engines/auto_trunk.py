@@ -7,24 +7,17 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
 
 from workers.engines.packed import Packed
+from workers.engines.pretrained import load_pretrained
 
 
 class AutoTrunk:
     """An encoder as ``AutoModel`` loads it: from a local folder, safetensors only, no code."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        disable_progress_bar()
-        model = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=dtype,
-        )
-        self._model = model.to(device).eval()
+        """Load it; raises ModelRefused where the folder is incomplete or unsafe."""
+        self._model = model = load_pretrained(AutoModel, folder, device, dtype)
         self._padding = int(model.config.pad_token_id or 0)
         self.width = int(model.config.hidden_size)
         self.vocabulary = int(model.config.vocab_size)

@@ -68,12 +68,11 @@ class WeightsHeader:
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
-def weights_header(path: Path) -> WeightsHeader:
-    """Read the header of ``model.safetensors`` in the folder ``path``.
+def weights_header(weights: Path) -> WeightsHeader:
+    """Read the header of a safetensors file.
 
     Raises ModelRefused where there is none, or it is none.
     """
-    weights = path / WEIGHTS
     try:
         with weights.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -84,10 +83,11 @@ def weights_header(path: Path) -> WeightsHeader:
         }
     except FileNotFoundError as error:
         raise ModelRefused(
-            f"{path} has no {WEIGHTS}; weights are taken as safetensors only, never as pickles"
+            f"{weights.parent} has no {weights.name}; weights are taken as safetensors only, "
+            "never as pickles"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelRefused(f"{weights} cannot be read as safetensors: {error!r}") from error
+        raise ModelRefused(f"{weights} cannot be read as safetensors: {error}") from error
     return WeightsHeader(raw, shapes)
 
 

@@ -14,7 +14,7 @@ from lepton_tasks.nlp.registry import get_task
 from workers.catalogue.entries import CatalogueEntry, choose
 from workers.engines.base import Engine, SimpleEngine
 from workers.engines.encoder import package_folder
-from workers.engines.folder import WEIGHTS, read_folder, weights_header
+from workers.engines.folder import read_folder, weights_header
 from workers.engines.lanes import SoloEngine
 from workers.engines.text_classifier import build_text_classifier
 from workers.engines.trunks import Trunks
@@ -54,14 +54,16 @@ def expected_bytes(entry: CatalogueEntry, device: str | None, trunks: Trunks) ->
     ModelRefused for a header that cannot be read.
     """
     expected = 0
-    if entry.folder is not None and (entry.folder / WEIGHTS).is_file():
-        expected += weights_header(entry.folder).elements * torch.float32.itemsize
+    dtype: torch.dtype = getattr(torch, entry.dtype)
     encoder = _encoder_folder(entry)
-    dtype = getattr(torch, entry.dtype)
+    if entry.folder is not None:
+        # Heads over an encoder are float32, whatever it runs in.
+        own = dtype if encoder is None else torch.float32
+        expected += _elements(entry.folder) * own.itemsize
     if encoder is not None and not trunks.holds(
         encoder, torch_device(device or entry.device), dtype
     ):
-        expected += weights_header(encoder).elements * dtype.itemsize
+        expected += _elements(encoder) * dtype.itemsize
     return expected
 
 
@@ -79,6 +81,10 @@ def torch_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise CatalogueError(f"the device {name!r} was asked for, but there is no CUDA here")
     return device
+
+
+def _elements(folder: Path) -> int:
+    return sum(weights_header(file).elements for file in folder.glob("*.safetensors"))
 
 
 def _has_lane(engine: Engine | SimpleEngine) -> TypeGuard[Engine]:

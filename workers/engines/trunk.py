@@ -85,7 +85,7 @@ def load_trunk(folder: Path, device: torch.device, dtype: torch.dtype) -> Trunk:
         ModelRefused: the folder is incomplete, inconsistent or unsafe.
     """
     config = read_config(folder)
-    header = weights_header(folder)
+    header = weights_header(folder / WEIGHTS)
     digest = hashlib.sha256((folder / CONFIG).read_bytes() + header.raw)
     revision = digest.hexdigest()[:_REVISION_LENGTH]
     if not is_bert(config):

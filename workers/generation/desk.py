@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from workers.finisher import Finisher
-from workers.generation.generator import Generator
 from workers.generation.requests import Generation, GenerationRefused, GenerationRequest
 from workers.generation.streamer import Streamer, TextWriter
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Failed, Outcome, raised
 from workers.reporter import Reporter
+
+if TYPE_CHECKING:  # it imports transformers
+    from workers.generation.generator import Generator
 
 
 class Desk:

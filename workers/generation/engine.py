@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,10 +14,12 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.generating import GeneratedText
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
-from workers.generation.generator import Generator
 from workers.generation.limits import GenerationLimits, read_limits
-from workers.generation.model import DecoderModel, load_decoder
 from workers.generation.requests import Generation, GenerationRequest
+
+if TYPE_CHECKING:  # both import transformers, which a worker without decoders does not need
+    from workers.generation.generator import Generator
+    from workers.generation.model import DecoderModel
 
 Turn = Callable[[], AbstractContextManager[Any]]
 
@@ -63,6 +65,8 @@ class DecoderEngine:
 
         ``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass.
         """
+        from workers.generation.generator import Generator
+
         return Generator(self._model, self._limits, may_step, turn)
 
     def forward(self, batch: Sequence[Encoded]) -> list[GeneratedText]:
@@ -107,6 +111,8 @@ def build_decoder(entry: CatalogueEntry, device: torch.device) -> DecoderEngine:
         CatalogueError: the entry's options are wrong.
         ModelRefused: its folder is incomplete or unsafe, or the model cannot be batched.
     """
+    from workers.generation.model import load_decoder
+
     limits = read_limits(entry)
     dtype = getattr(torch, entry.dtype)
     model = load_decoder(entry.name, entry.model_folder, device, dtype, limits)
