@@ -10,7 +10,12 @@ from sqlalchemy import text
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
-from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
+from lepton_tasks.store.schema import (
+    check_schema,
+    release_revision,
+    schema_revision,
+    upgrade_schema,
+)
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.store.tables import JobRow
 
@@ -19,6 +24,13 @@ def test_migrations_and_tables_agree(store: Store) -> None:
     with store.database.read() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, JobRow.metadata) == []
+
+
+def test_the_last_migration_is_the_one_that_its_file_names(store: Store) -> None:
+    assert schema_revision(store.database) == release_revision()
+    with store.database.read() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == release_revision()
 
 
 def test_upgrade_is_repeatable(store: Store) -> None:
