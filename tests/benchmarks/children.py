@@ -74,6 +74,12 @@ class Child:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return " / ".join(lines[-4:]) or "it wrote nothing"
 
+    def end(self, grace: float) -> None:
+        """Ask the process to end (SIGTERM) and wait at most ``grace`` seconds for it."""
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+
     def kill(self) -> None:
         """Kill the process, its group and its descendants, and wait for it."""
         family = self._family()

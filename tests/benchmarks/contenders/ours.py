@@ -93,6 +93,15 @@ class Ours(Session):
         """Jobs that wait for a worker."""
         return self.count("state = 'queued'")
 
+    def unfinished(self) -> int:
+        """Jobs that wait or run, at one moment; each part is counted in an index of its own."""
+        parts = " + ".join(
+            f"(SELECT count(*) FROM jobs WHERE state = '{state}')"  # noqa: S608
+            for state in ("queued", "running")
+        )
+        with self.store.database.read() as connection:
+            return int(connection.execute(text(f"SELECT {parts}")).scalar_one())
+
     def count(self, condition: str) -> int:
         """Jobs whose row meets an SQL condition."""
         query = text(f"SELECT count(*) FROM jobs WHERE {condition}")  # noqa: S608

@@ -20,7 +20,7 @@ def tune(bench: Bench, device: str = "cpu") -> Tuned:
         StepFailed: the model cannot be loaded or measured.
     """
     folder = bench.fresh_folder("tuning")
-    environment = {**Settings(home=folder / "home").environment(), **plugins()}
+    environment = {**Settings.model_validate({"home": folder / "home"}).environment(), **plugins()}
     options = ["--task", "minilm", "--device", device, "--seconds", str(_SECONDS), "--json"]
     log = folder / "log"
     with running([sys.executable, "-m", "workers.tuning", *options], environment, log) as child:

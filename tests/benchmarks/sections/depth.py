@@ -18,6 +18,7 @@ from tests.benchmarks.verdicts import Verdict, at_least
 _A_CALL = 1_000
 _SHARE = 2 / 3
 _MEGABYTE = 1e6
+_DRAIN_SECONDS = 40.0
 _LOOKING = 10
 """Between two looks pass this many times the seconds that a look takes."""
 
@@ -32,7 +33,7 @@ def _run(run: Run) -> None:
         for depth in run.sizes.depths:
             name = _name(depth)
             try:
-                sent += _fill(run, session, depth - session.queued(), sent)
+                sent += _fill(run, session, depth - session.unfinished(), sent)
                 for turn in range(run.sizes.rounds):
                     began = time.monotonic()
                     figures = _measure(run, session, sent)
@@ -70,7 +71,7 @@ def _fill(run: Run, session: Ours, count: int, start: int) -> int:
                 limit=left,
             )["count"]
         )
-        run.say(f"filled to {session.queued():,}")
+        run.say(f"filled to {session.unfinished():,}")
     return sent
 
 
@@ -79,19 +80,20 @@ def _measure(run: Run, session: Ours, start: int) -> Mapping[str, float]:
     sent = session.client("enqueue", task="noop", count=jobs, start=start, a_call=_A_CALL)
     with redis.Redis.from_url(session.settings.redis_url) as client:
         memory = client.info("memory")["used_memory"]
-    before = session.queued()
+    before = session.unfinished()
     look_every = _LOOKING * _seconds_to_look(session)
     with session.worker("noop") as worker:
         cpu = worker.child.cpu_seconds()
         ended = wait_until(
-            lambda: session.queued() <= before - jobs,
+            lambda: session.unfinished() <= before - jobs,
             worker.child,
             run.bench.limit,
             "the drain",
             look_every,
         )
-        done = before - session.queued()
+        done = before - session.unfinished()
         cpu = worker.child.cpu_seconds() - cpu
+        worker.child.end(_DRAIN_SECONDS)  # it gives back what it holds; a killed one would not
     return {
         "enqueue": sent["count"] / sent["seconds"],
         "rate": done / (ended - worker.ready_at),
@@ -104,7 +106,7 @@ def _measure(run: Run, session: Ours, start: int) -> Mapping[str, float]:
 
 def _seconds_to_look(session: Ours) -> float:
     began = time.perf_counter()
-    session.queued()
+    session.unfinished()
     return max(0.002, time.perf_counter() - began)
 
 

@@ -68,7 +68,7 @@ def _judge(figures: Figures) -> list[Verdict]:
             verdicts.append(
                 at_most(
                     "3",
-                    f"{percent} ms at {RATE:g}/s, {shown}, at most {peer.name}'s",
+                    f"{percent} ms at {RATE:g}/s, {shown}, at most that of {peer.name}",
                     figures.median(own, percent),
                     figures.median(other, percent),
                     1.0,
