@@ -27,14 +27,14 @@ from typing import Any
 
 import redis
 from kombu.transport.redis import Channel as StockChannel
-from kombu.utils.json import dumps
+from kombu.utils.encoding import bytes_to_str
 
 from lepton_tasks.errors import BrokerUnavailable, ConfigError
 from lepton_tasks.queues import split_queue_name
-from lepton_tasks.transport.message import Message, Unreadable, decode
+from lepton_tasks.transport.message import Message, Unreadable, decode, readable
 from lepton_tasks.transport.qos import QoS
 from lepton_tasks.transport.quarantine import QUARANTINE_KEY, QUARANTINE_LIMIT
-from lepton_tasks.transport.scripts import OwnKeys, Scripts
+from lepton_tasks.transport.scripts import OwnKeys, Scripts, taken_apart
 from lepton_tasks.transport.watched import Watched
 
 logger = logging.getLogger(__name__)
@@ -141,11 +141,21 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
             self._flush_brpop_reauth()
 
     def quarantine(self, delivery_tag: str, reason: str) -> None:
-        """Set a delivered message aside with a reason that quotes nothing of it."""
-        message = self.qos.get(delivery_tag)
-        queue = message.delivery_info.get("routing_key") or ""
-        self.set_aside(delivery_tag, queue, reason, dumps(message._raw))
+        """Set a delivered message aside with a reason that quotes nothing of it.
+
+        A broadcast, and a message that another consumer has got meanwhile, is dropped.
+        """
+        entry: Any = self.plain.hget(self.own_keys.unacked, delivery_tag)
+        if entry is None:
+            logger.warning("dropped a message: %s", reason)
+        else:
+            self.set_aside_entry(delivery_tag, reason, entry)
         self.qos._quick_ack(delivery_tag)
+
+    def set_aside_entry(self, tag: Any, reason: str, entry: bytes) -> None:
+        """Move a registered message into quarantine; ``entry`` is its unacked entry."""
+        raw, queue = taken_apart(entry)
+        self.set_aside(tag, queue, reason, raw)
 
     def set_aside(self, tag: Any, queue: str, reason: str, raw: Any) -> None:
         """Move a registered message into quarantine; ``raw`` is its text."""
@@ -252,6 +262,14 @@ class Channel(StockChannel):  # type: ignore[misc] # kombu has no types
             raise Empty
         self._deliver_all(fetched)
         return True
+
+    def _handle_message(self, client: Any, r: Any) -> Any:
+        payload = super()._handle_message(client, r)
+        if bytes_to_str(payload["type"]).endswith("message") and not readable(payload["data"]):
+            # kombu would quote it in the log, or end the worker if it is nested too deep.
+            logger.warning("dropped a broadcast: not JSON")
+            payload["type"] = b"unreadable"
+        return payload
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:
         try:

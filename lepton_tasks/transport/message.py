@@ -8,6 +8,9 @@ import orjson
 from kombu.transport.virtual import Message as StockMessage
 from kombu.utils.json import loads
 
+from lepton_tasks.transport.envelope import fault_in
+from lepton_tasks.transport.unpacking import Unpackable, unpack
+
 _TYPED: Final = b"__type__"
 """Marks a value of a Python type in kombu's JSON, such as a time or bytes."""
 
@@ -34,6 +37,15 @@ def decode(raw: bytes, tag: str) -> Any:
     return payload
 
 
+def readable(raw: bytes) -> bool:
+    """Whether kombu can parse a broadcast, which has no delivery tag of Redis's reading."""
+    try:
+        loads(raw)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return False
+    return True
+
+
 def _parse(raw: bytes) -> Any:
     # kombu's parser takes 40 µs a message and knows more: typed values, numbers of any
     # size, NaN, escaped halves of surrogate pairs. So what orjson refuses is its to judge.
@@ -48,24 +60,30 @@ def _parse(raw: bytes) -> Any:
 class Message(StockMessage):  # type: ignore[misc] # kombu has no types
     """A kombu message whose envelope has the types that consumers rely on."""
 
-    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+    body: Any
+
+    def __init__(self, payload: Any, channel: Any, **options: Any) -> None:
         """Decode the body; ``payload`` is the parsed message.
 
         Raises:
-            Unreadable: a part is missing, undecodable or of a wrong type.
+            Unreadable: a part is missing, undecodable or of a wrong type, or the body is
+                longer than ``channel.max_message_bytes`` once it is unpacked.
         """
+        if not isinstance(payload, dict):
+            raise Unreadable(f"a message is an object, this is of type {type(payload).__name__}")
+        fault = fault_in(payload)
+        if fault is not None:
+            raise Unreadable(fault)
+        headers = payload.get("headers") or {}
+        method = headers.get("compression")
+        if method:  # kombu would unpack it without a bound
+            others = {name: value for name, value in headers.items() if name != "compression"}
+            payload = {**payload, "headers": others}
         try:
             super().__init__(payload, channel=channel, **options)
+            if method:
+                self.body = unpack(self.body or b"", method, channel.max_message_bytes)
+        except Unpackable as error:
+            raise Unreadable(f"the body is {error}") from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise Unreadable(f"not a message ({type(error).__name__})") from error
-        _check("properties.delivery_info", self.delivery_info, dict)
-        _check("headers", self.headers, dict)
-        _check("content-type", self.content_type, str, type(None))
-        _check("content-encoding", self.content_encoding, str, type(None))
-        for name in ("task", "id"):
-            _check(f"headers.{name}", self.headers.get(name), str, type(None))
-
-
-def _check(name: str, value: object, *types: type) -> None:
-    if not isinstance(value, types):
-        raise Unreadable(f"{name} is of type {type(value).__name__}")

@@ -15,6 +15,8 @@ from kombu.utils.json import dumps, loads
 logger = logging.getLogger(__name__)
 
 _ANY_TIME: Final = "1e18"
+_UNUSABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What kombu raises where an entry is not of its making."""
 _SWEEP: Final = 500
 """Most overdue messages one round trip restores."""
 
@@ -144,9 +146,9 @@ class QoS(StockQoS):  # type: ignore[misc] # kombu has no types
             if entry is not None:
                 try:
                     text, targets = self._redelivery(entry)
-                except (ValueError, TypeError, LookupError, AttributeError) as error:
+                except _UNUSABLE as error:
                     reason = f"cannot be restored ({type(error).__name__})"
-                    self.channel.set_aside(tag, "", reason, entry)
+                    self.channel.set_aside_entry(tag, reason, entry)
                     continue
             numbers = [lists.setdefault(target, len(lists) + 1) for target in targets]
             arguments += [tag, text, len(numbers), *numbers]

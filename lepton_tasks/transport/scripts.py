@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 import redis
 
 _SET_ASIDE: Final = """
@@ -197,6 +198,22 @@ class OwnKeys:
     unacked: str
     index: str
     quarantine: str
+
+
+def taken_apart(entry: bytes) -> tuple[bytes, str]:
+    """Message and queue of an unacked entry that :data:`FETCH` wrote, else the entry whole.
+
+    >>> taken_apart(b'[{"body": "x"}, "", "noop.high"]')
+    (b'{"body": "x"}', 'noop.high')
+    >>> taken_apart(b"no entry")
+    (b'no entry', '')
+    """
+    raw, found, queue = entry[1:-1].rpartition(b', "", ')
+    try:
+        name = orjson.loads(queue) if found else None
+    except orjson.JSONDecodeError:
+        name = None
+    return (raw, name) if name and isinstance(name, str) else (entry, "")
 
 
 class Scripts:

@@ -45,14 +45,19 @@ class NoopBench:
         return self.producer.submit("noop", text, priority=priority).id
 
     def ended(self, ids: Iterable[str]) -> list[Job]:
-        """The jobs, once all have ended."""
+        """The jobs, once all are there and have ended."""
         wanted = list(ids)
-        self.until(lambda: all(job.state in TERMINAL for job in self.jobs(wanted)))
+
+        def ended() -> bool:
+            jobs = self.jobs(wanted)
+            return len(jobs) == len(wanted) and all(job.state in TERMINAL for job in jobs)
+
+        self.until(ended)
         return self.jobs(wanted)
 
     def jobs(self, ids: Iterable[str]) -> list[Job]:
-        """The jobs as they are, in order."""
-        return [self.producer.get(job_id) for job_id in ids]
+        """Those of the jobs that are there, as they are."""
+        return self.store.jobs.find(self.settings.default_tenant, list(ids))
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so; fail when it never is, or when the worker is gone."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ class Codecs:
     codecs = Channel.codecs
     decode_body = Channel.decode_body
     no_ack_consumers = None
+    max_message_bytes = 1000
 
 
 def envelope(**changes: Any) -> dict[str, Any]:
@@ -57,6 +59,16 @@ def test_a_shape_that_would_kill_a_consumer_is_unreadable(changes: dict[str, Any
     with pytest.raises(Unreadable) as refusal:
         Message(envelope(**changes), channel=Codecs())
     assert "unhashable" not in str(refusal.value)
+
+
+def test_a_compressed_body_is_unpacked_within_the_bound() -> None:
+    packed = {"task": "t", "id": "1", "compression": "gzip"}
+    short, long = (base64.b64encode(zlib.compress(bytes(n))).decode() for n in (1000, 1001))
+    message = Message(envelope(headers=packed, body=short), channel=Codecs())
+    assert message.body == bytes(1000)
+    assert message._raw["headers"]["task"] == "t"
+    with pytest.raises(Unreadable, match="longer than 1000 bytes"):
+        Message(envelope(headers=packed, body=long), channel=Codecs())
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,15 @@ def test_a_message_wakes_a_consumer_that_waits(
         assert received.bodies == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("method", ["gzip", "bzip2", "lzma"])
+def test_compressed_messages(redis_url: str, method: str) -> None:
+    with stock(redis_url) as sender, bulk(redis_url) as receiver:
+        publish(sender, "q", *BODIES[:3], compression=method)
+        with receiving(receiver, "q") as received:
+            received.until_count(3)
+        assert received.bodies == BODIES[:3]
+
+
 @SIDES
 def test_kombu_priorities_within_a_queue(redis_url: str, producing: Any, consuming: Any) -> None:
     with producing(redis_url) as sender, consuming(redis_url) as receiver:
