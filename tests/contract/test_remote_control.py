@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,20 @@ def tell(bench: NoopBench, what: str, *arguments: Any, **options: Any) -> Any:
     return reply[bench.worker.node]
 
 
+def held(bench: NoopBench, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """What the worker says of these jobs, by whether they are on the device or wait."""
+    return {
+        what: [one for one in ask(bench, what) if one["id"] in ids]
+        for what in ("active", "reserved")
+    }
+
+
 def test_a_backlog_is_seen_without_its_texts(bench: NoopBench) -> None:
     before = ask(bench, "stats")["total"].get(TASK, 0)
     with bench.held_up():
         ids = {bench.submit(f"{SECRET} {n}") for n in range(40)}
-        bench.until(lambda: len(ask(bench, "reserved")) + len(ask(bench, "active")) == 40)
-        active, reserved = ask(bench, "active"), ask(bench, "reserved")
+        bench.until(lambda: sum(map(len, held(bench, ids).values())) == 40)
+        active, reserved = held(bench, ids).values()
         assert 1 <= len(active) <= 8  # one micro-batch is on the device
         assert {one["id"] for one in [*active, *reserved]} == ids
         assert all(one["time_start"] and one["worker_pid"] for one in active)
@@ -50,9 +58,9 @@ def test_a_backlog_is_seen_without_its_texts(bench: NoopBench) -> None:
         asked = ask(bench, "query_task", some)
         assert list(asked) == [some]
         for seen in (active, reserved, asked, ask(bench, "stats")):
-            assert "4711" not in repr(seen)
+            assert "canary" not in repr(seen)
     assert {job.state for job in bench.ended(ids)} == {JobState.SUCCEEDED}
-    bench.until(lambda: not (ask(bench, "active") or ask(bench, "reserved")))
+    bench.until(lambda: not any(held(bench, ids).values()))
     assert ask(bench, "stats")["total"][TASK] == before + 40
 
 
@@ -83,8 +91,8 @@ def test_a_revoked_id_is_remembered_and_others_run(bench: NoopBench) -> None:
 def test_a_revoked_job_that_waits_is_not_computed(bench: NoopBench) -> None:
     with bench.held_up():
         ids = [bench.submit(f"revoke {n}") for n in range(40)]
-        bench.until(lambda: len(ask(bench, "reserved")) + len(ask(bench, "active")) == 40)
-        started = {one["id"] for one in ask(bench, "active")}
+        bench.until(lambda: sum(map(len, held(bench, ids).values())) == 40)
+        started = {one["id"] for one in held(bench, ids)["active"]}
         unwanted = [job_id for job_id in ids if job_id not in started][-3:]
         assert "ok" in tell(bench, "revoke", unwanted)
     others = [job_id for job_id in ids if job_id not in unwanted]
@@ -151,7 +159,7 @@ def test_events_tell_the_life_of_each_job(bench: NoopBench) -> None:
             assert len(of(job_id)) == 3
             assert life["task-succeeded"]["runtime"] >= 0
         bench.until(lambda: any(one["type"] == "worker-heartbeat" for one in list(heard)))
-    assert "4711" not in repr(heard)
+    assert "canary" not in repr(heard)
 
 
 def test_events_build_the_state_that_flower_shows(bench: NoopBench) -> None:
