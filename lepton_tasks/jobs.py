@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from lepton_tasks.crashes import Crashes
 from lepton_tasks.ids import new_id
 from lepton_tasks.queues import Priority, queue_name
 from lepton_tasks.states import JobState
@@ -77,7 +78,10 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job that this worker owns until its lease ends, proved by ``fence`` and ``claim_id``."""
+    """A job that this worker owns until its lease ends, proved by ``fence`` and ``claim_id``.
+
+    ``crashes`` is None but for a suspect, whose inputs are to be run alone.
+    """
 
     id: str
     tenant: str
@@ -87,6 +91,7 @@ class ClaimedJob:
     fence: int
     claim_id: str
     deadline: float | None = None
+    crashes: Crashes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,8 @@ class Reconciler:
         """
         if not self._store.leases.hold(LOCK, self._holder, _LOCK_SECONDS):
             return
-        freed = self._store.leases.expire()
-        if freed:
-            logger.warning("took back %d jobs of workers that fell silent", freed)
-        if self._store.outbox.expire_deadlines():
+        self._recover()
+        if self._store.outbox.expire_deadlines() + self._store.suspects.expire_deadlines():
             announce(self._redis, (), deliveries=True)
         try:
             self._check_epoch()
@@ -60,6 +58,20 @@ class Reconciler:
             self._publish()
         except BrokerUnavailable as error:
             logger.warning("%s; trying again", error)
+
+    def _recover(self) -> None:
+        """Take back what silent workers held, and tell who waits for what ended by it."""
+        found = self._store.recovery.recover()
+        if found.queued or found.suspects:
+            logger.warning(
+                "workers fell silent: %d jobs are queued again, %d are suspects",
+                found.queued,
+                found.suspects,
+            )
+        for job_id in found.dead:
+            logger.error("job %s is dead; see `lepton dead show %s`", job_id, job_id)
+        if found.ended:
+            announce(self._redis, found.ended, deliveries=True)
 
     def _check_epoch(self) -> None:
         """Notice a Redis that lost its data, and publish all queued jobs again."""

@@ -9,25 +9,47 @@ from lepton_tasks.errors import IllegalTransition
 
 
 class JobState(StrEnum):
-    """Where a job stands. The last four are final."""
+    """Where a job stands. The last five are final; only an operator moves a dead job again.
+
+    A suspect was in work on a worker that died; it waits to be run alone.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    SUSPECT = "suspect"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    DEAD = "dead"
 
 
 TERMINAL: Final = frozenset(
-    {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
+    {
+        JobState.SUCCEEDED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+        JobState.EXPIRED,
+        JobState.DEAD,
+    }
 )
+WAITING: Final = (JobState.QUEUED, JobState.SUSPECT)
+"""States of a job that no worker owns yet: it can be cancelled at once, and it can expire."""
 
 _EDGES: Final = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED}),
+    JobState.SUSPECT: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED}),
     JobState.RUNNING: frozenset(
-        {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+        {
+            JobState.QUEUED,
+            JobState.SUSPECT,
+            JobState.SUCCEEDED,
+            JobState.FAILED,
+            JobState.CANCELLED,
+            JobState.DEAD,
+        }
     ),
+    JobState.DEAD: frozenset({JobState.QUEUED}),
 }
 
 

@@ -27,10 +27,12 @@ from lepton_tasks.store.store import Store
 _CELERY_STATES = {
     JobState.QUEUED: states.PENDING,
     JobState.RUNNING: states.STARTED,
+    JobState.SUSPECT: states.STARTED,
     JobState.SUCCEEDED: states.SUCCESS,
     JobState.FAILED: states.FAILURE,
     JobState.CANCELLED: states.REVOKED,
     JobState.EXPIRED: states.REVOKED,
+    JobState.DEAD: states.FAILURE,
 }
 _POLL_SECONDS = 0.5
 

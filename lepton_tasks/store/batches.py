@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from lepton_tasks.errors import NotFound
 from lepton_tasks.queues import Priority
-from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.states import WAITING, BatchState, JobState
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.settle import SETTLED_COLUMNS, complete_batches, settle
 from lepton_tasks.store.tables import BatchRow, JobRow
@@ -128,7 +128,7 @@ class BatchStore:
         self._database.transact(work)
 
     def cancel(self, tenant: str, batch_id: str) -> None:
-        """Cancel a batch and its queued shards; running ones are flagged."""
+        """Cancel a batch and its shards that wait; running ones are flagged."""
 
         def work(connection: Connection) -> None:
             cancelled = connection.execute(
@@ -146,7 +146,7 @@ class BatchStore:
             mine = (jobs.c.tenant == tenant, jobs.c.batch_id == batch_id)
             ended = connection.execute(
                 update(jobs)
-                .where(*mine, jobs.c.state == JobState.QUEUED)
+                .where(*mine, jobs.c.state.in_(WAITING))
                 .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
                 .returning(*SETTLED_COLUMNS)
             ).all()

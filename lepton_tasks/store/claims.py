@@ -33,10 +33,11 @@ from lepton_tasks.store.tables import JobRow
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 
-_CLAIMED = [
+CLAIMED = [
     jobs.c[name]
     for name in ["id", "tenant", "task", "priority", "payload", "fence", "claim_id", "deadline"]
 ]
+"""What an UPDATE that claims jobs must return for :func:`claimed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,7 @@ class ClaimStore:
             return []
         rows = connection.execute(
             self._claim_statement,
-            {
-                "wanted": bind_rows((job_id,) for job_id in ids),
-                "new_claim": new_id("claim"),
-                "new_worker": worker_id,
-            },
+            {"wanted": bind_rows((job_id,) for job_id in ids), **new_claim(worker_id)},
         ).all()
         if len(rows) < len(ids):
             connection.execute(
@@ -106,7 +103,7 @@ class ClaimStore:
                 .values(published_at=None)
             )
         order = {job_id: place for place, job_id in enumerate(ids)}
-        return sorted((_claimed(row) for row in rows), key=lambda job: order[job.id])
+        return sorted((claimed(row) for row in rows), key=lambda job: order[job.id])
 
     def _adopt(self, connection: Connection, adoption: Adoption) -> str | None:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
@@ -166,7 +163,7 @@ class ClaimStore:
         """Give back jobs that were not started; no attempt is counted, the fence stays.
 
         Returns:
-            Ids that are queued and unpublished now.
+            Ids that wait again: in the queue and unpublished, a suspect for running alone.
         """
         if not claims:
             return []
@@ -189,6 +186,22 @@ REQUEUED: dict[str, Any] = {
 """Columns of a job that goes back to the queue, unpublished so that somebody publishes it."""
 
 
+CLAIMING: dict[str, Any] = {
+    "state": JobState.RUNNING,
+    "fence": jobs.c.fence + 1,
+    "claim_id": bindparam("new_claim"),
+    "worker_id": bindparam("new_worker"),
+    "attempts": jobs.c.attempts + 1,
+    "started_at": now(),
+}
+"""Columns of a job that a worker takes; :func:`new_claim` gives the parameters."""
+
+
+def new_claim(worker_id: str) -> dict[str, str]:
+    """Parameters of :data:`CLAIMING`: one claim, of one job or of a whole fetch."""
+    return {"new_claim": new_id("claim"), "new_worker": worker_id}
+
+
 def _claim_statement(dialect: str) -> ReturningUpdate[Any]:
     wanted = rowset("wanted", dialect, {"id": Text()})
     claimable = (
@@ -202,19 +215,7 @@ def _claim_statement(dialect: str) -> ReturningUpdate[Any]:
         .order_by(jobs.c.id)
         .with_for_update(skip_locked=True)
     )
-    return (
-        update(jobs)
-        .where(jobs.c.id.in_(claimable))
-        .values(
-            state=JobState.RUNNING,
-            fence=jobs.c.fence + 1,
-            claim_id=bindparam("new_claim"),
-            worker_id=bindparam("new_worker"),
-            attempts=jobs.c.attempts + 1,
-            started_at=now(),
-        )
-        .returning(*_CLAIMED)
-    )
+    return update(jobs).where(jobs.c.id.in_(claimable)).values(**CLAIMING).returning(*CLAIMED)
 
 
 def _finish_statement(dialect: str) -> ReturningUpdate[Any]:
@@ -258,7 +259,15 @@ def _release_statement(dialect: str) -> ReturningUpdate[Any]:
             jobs.c.claim_id == mine.c.claim_id,
             jobs.c.state == JobState.RUNNING,
         )
-        .values(**REQUEUED, attempts=jobs.c.attempts - 1)
+        .values(
+            **REQUEUED
+            | {
+                "state": case(
+                    (jobs.c.suspected_at.is_(None), JobState.QUEUED), else_=JobState.SUSPECT
+                )
+            },
+            attempts=jobs.c.attempts - 1,
+        )
         .returning(jobs.c.id)
     )
 
@@ -267,7 +276,8 @@ def _unless_cancelled(kept: Any, cancelled: Any) -> Any:
     return case((jobs.c.cancel_requested, cancelled), else_=kept)
 
 
-def _claimed(row: Row[Any]) -> ClaimedJob:
+def claimed(row: Row[Any]) -> ClaimedJob:
+    """A claimed job of the columns of :data:`CLAIMED`."""
     return ClaimedJob(
         id=row.id,
         tenant=row.tenant,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from lepton_tasks.errors import NotFound, StoreUnavailable
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.queues import Priority
-from lepton_tasks.states import TERMINAL, JobState, sources
+from lepton_tasks.states import TERMINAL, WAITING, JobState
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.insertion import Outcome, TornGroups, insert_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
@@ -174,7 +174,7 @@ class JobStore:
             return [_view(row) for row in connection.execute(query).all()]
 
     def cancel(self, tenant: str, job_id: str) -> Job:
-        """Cancel a queued job, flag a running one, leave a finished one as it is.
+        """Cancel a job that waits, flag a running one, leave a finished one as it is.
 
         Raises:
             NotFound: the tenant has no such job.
@@ -184,7 +184,7 @@ class JobStore:
             mine = and_(jobs.c.tenant == tenant, jobs.c.id == job_id)
             cancelled = connection.execute(
                 update(jobs)
-                .where(mine, jobs.c.state == JobState.QUEUED)
+                .where(mine, jobs.c.state.in_(WAITING))
                 .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
                 .returning(*SETTLED_COLUMNS)
             ).all()
@@ -192,7 +192,7 @@ class JobStore:
             if not cancelled:
                 connection.execute(
                     update(jobs)
-                    .where(mine, jobs.c.state.in_(sources(JobState.CANCELLED)))
+                    .where(mine, jobs.c.state == JobState.RUNNING)
                     .values(cancel_requested=True)
                 )
 

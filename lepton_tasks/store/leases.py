@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from lepton_tasks.states import JobState
-from lepton_tasks.store.claims import REQUEUED
+from lepton_tasks.in_work import InWork
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.tables import JobRow, LockRow, WorkerRow
+from lepton_tasks.store.tables import LockRow, WorkerRow
 
-jobs = JobRow.__table__  # type: ignore[attr-defined]
 workers = WorkerRow.__table__  # type: ignore[attr-defined]
 locks = LockRow.__table__  # type: ignore[attr-defined]
+
+_NOTHING = InWork({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +34,45 @@ class LeaseStore:
         self._database = database
 
     def register(self, worker_id: str, hostname: str, tasks: Sequence[str], seconds: float) -> None:
-        """Begin a lease of ``seconds`` for a new worker process."""
+        """Begin a lease of ``seconds`` for a worker process, or another after one was lost."""
+        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
+        lease = {"lease_until": now() + seconds, "in_work": None}
+        fresh = dialect.insert(workers).values(
+            id=worker_id, hostname=hostname, tasks=",".join(tasks), started_at=now(), **lease
+        )
         with self._database.write() as connection:
-            connection.execute(
-                workers.insert().values(
-                    id=worker_id,
-                    hostname=hostname,
-                    tasks=",".join(tasks),
-                    started_at=now(),
-                    lease_until=now() + seconds,
-                )
-            )
+            connection.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=lease))
 
     def renew(self, worker_id: str, seconds: float) -> bool:
-        """Extend a lease; False means that it was lost, with all that the worker ran."""
+        """Extend a lease; False means that it has ended, and what the worker ran may be lost."""
         with self._database.write(durable=False) as connection:
             renewed = connection.execute(
                 update(workers)
-                .where(workers.c.id == worker_id)
+                .where(workers.c.id == worker_id, workers.c.lease_until > now())
                 .values(lease_until=now() + seconds)
                 .returning(workers.c.id)
             ).first()
         return renewed is not None
 
-    def end(self, worker_id: str) -> None:
-        """End a lease at once: the worker is gone, its jobs are free."""
+    def end(self, worker_id: str, in_work: InWork = _NOTHING) -> None:
+        """End a lease at once: the worker is gone, its jobs are free.
+
+        ``in_work`` is what it was at when it died; nothing for one that has drained.
+        """
         with self._database.write() as connection:
             connection.execute(
-                update(workers).where(workers.c.id == worker_id).values(lease_until=now())
+                update(workers)
+                .where(workers.c.id == worker_id)
+                .values(lease_until=now(), in_work=in_work.dump())
             )
 
     def end_host(self, hostname: str) -> None:
-        """End every lease of a node name: its process is known to be dead."""
+        """End every lease of a node name: its process is known to be dead, not what it was at."""
         with self._database.write() as connection:
             connection.execute(
-                update(workers).where(workers.c.hostname == hostname).values(lease_until=now())
+                update(workers)
+                .where(workers.c.hostname == hostname, workers.c.lease_until > now())
+                .values(lease_until=now())
             )
 
     def alive(self) -> list[LiveWorker]:
@@ -80,34 +84,6 @@ class LeaseStore:
                 .order_by(workers.c.started_at)
             ).all()
         return [LiveWorker(row.id, row.hostname, tuple(row.tasks.split(","))) for row in rows]
-
-    def expire(self) -> int:
-        """Take the jobs of silent workers back into the queue.
-
-        The lease is checked again inside the UPDATE, so a worker that renewed in
-        between keeps its jobs.
-
-        Returns:
-            Jobs that were taken back.
-        """
-
-        def work(connection: Connection) -> int:
-            silent = select(workers.c.id).where(workers.c.lease_until <= now())
-            freed = connection.execute(
-                update(jobs)
-                .where(jobs.c.state == JobState.RUNNING, jobs.c.worker_id.in_(silent))
-                .values(**REQUEUED)
-                .returning(jobs.c.id)
-            ).all()
-            busy = select(jobs.c.worker_id).where(
-                jobs.c.state == JobState.RUNNING, jobs.c.worker_id.is_not(None)
-            )
-            connection.execute(
-                delete(workers).where(workers.c.lease_until <= now(), workers.c.id.not_in(busy))
-            )
-            return len(freed)
-
-        return self._database.transact(work)
 
     def hold(self, name: str, holder: str, seconds: float) -> bool:
         """Take or keep a named lock for ``seconds``; False while another holds it."""

@@ -11,7 +11,9 @@ from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
 from lepton_tasks.store.outbox import OutboxStore
+from lepton_tasks.store.recovery import RecoveryStore
 from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
+from lepton_tasks.store.suspects import SuspectStore
 
 
 class Store:
@@ -22,6 +24,8 @@ class Store:
         self.jobs = JobStore(database)
         self.claims = ClaimStore(database)
         self.leases = LeaseStore(database)
+        self.recovery = RecoveryStore(database)
+        self.suspects = SuspectStore(database)
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
         self.deliveries = DeliveryStore(database)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -39,6 +49,21 @@ class JobRow(SQLModel, table=True):
             "worker_id",
             sqlite_where=text("state = 'running'"),
             postgresql_where=text("state = 'running'"),
+        ),
+        Index(
+            "ix_jobs_suspect",
+            "task",
+            "solo_crashes",
+            "suspected_at",
+            sqlite_where=text("state = 'suspect'"),
+            postgresql_where=text("state = 'suspect'"),
+        ),
+        Index(
+            "ix_jobs_dead",
+            "finished_at",
+            "id",
+            sqlite_where=text("state = 'dead'"),
+            postgresql_where=text("state = 'dead'"),
         ),
         Index(
             "ix_jobs_batch",
@@ -77,10 +102,20 @@ class JobRow(SQLModel, table=True):
     ordinal: int | None = None
     webhook: str | None = None
     metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
+    suspected_at: float | None = Field(default=None, sa_column=_time())
+    """When it was first in work on a worker that died; from then on it runs alone."""
+    solo_crashes: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default="0")
+    )
+    crashes: str | None = Field(default=None, sa_column=Column(Text))
+    redrives: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class WorkerRow(SQLModel, table=True):
-    """A model process and its lease: one lease covers all it runs."""
+    """A model process and its lease: one lease covers all it runs.
+
+    ``in_work`` is what its supervisor found it at when it died, NULL where nobody looked.
+    """
 
     __tablename__: ClassVar[Any] = "workers"
 
@@ -89,6 +124,7 @@ class WorkerRow(SQLModel, table=True):
     tasks: str
     started_at: float = Field(sa_column=_time(nullable=False))
     lease_until: float = Field(sa_column=_time(nullable=False, index=True))
+    in_work: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class BatchRow(SQLModel, table=True):

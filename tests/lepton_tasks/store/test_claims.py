@@ -8,6 +8,7 @@ from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.recovery import Recovered
 from lepton_tasks.store.store import Store
 
 RESULT = '{"outputs":[{"flagged":false}]}'
@@ -78,7 +79,7 @@ def test_a_stale_worker_cannot_write(store: Store) -> None:
     store.leases.register("w1", "one", ["moderation"], 60)
     stale = claim_one(store, job)
     store.leases.end("w1")
-    assert store.leases.expire() == 1
+    assert store.recovery.recover().queued == 1
     fresh = claim_one(store, job, "w2")
     assert fresh.fence == 2
     assert store.claims.finish([FinishedJob(stale, '{"outputs":["stale"]}', None)]) == set()
@@ -92,7 +93,7 @@ def test_a_living_workers_jobs_are_left_alone(store: Store) -> None:
     store.jobs.insert([job])
     store.leases.register("w1", "one", ["moderation"], 60)
     claim_one(store, job)
-    assert store.leases.expire() == 0
+    assert store.recovery.recover() == Recovered()
     assert store.leases.renew("w1", 60)
     assert [worker.id for worker in store.leases.alive()] == ["w1"]
 
