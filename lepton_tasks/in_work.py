@@ -54,6 +54,22 @@ class InWork:
         places = set(self.places.get(job_id, ()))
         return places.pop() if len(places) == 1 else None
 
+    def describe(self) -> str:
+        """How much it was, for a sentence.
+
+        >>> InWork.of([("a", 0), ("b", 0), ("b", 1)]).describe()
+        '3 inputs of 2 jobs were'
+        >>> InWork.of([("a", 7)]).describe()
+        'input 7 of job a was'
+        """
+        if self.everything:
+            return "a great many inputs were"
+        count = sum(len(places) for places in self.places.values())
+        if count == 1:
+            [(job_id, places)] = self.places.items()
+            return f"input {places[0]} of job {job_id} was"
+        return f"{count} inputs of {len(self.places)} jobs were"
+
     def dump(self) -> str:
         """JSON, as the store keeps it."""
         return orjson.dumps(_EVERYTHING if self.everything else self.places).decode()

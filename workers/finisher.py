@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import redis
@@ -35,8 +35,15 @@ class Finisher:
     """A thread that decodes answers and commits finished jobs. Its queue is bounded."""
 
     def __init__(
-        self, store: Store, client: redis.Redis, reporter: Reporter, held: HeldJobs
+        self,
+        store: Store,
+        client: redis.Redis,
+        reporter: Reporter,
+        held: HeldJobs,
+        go_on: Callable[[HeldJob], None],
     ) -> None:
+        """``go_on`` is called with a suspect after each of its inputs but the last."""
+        self._go_on = go_on
         self._store = store
         self._redis = client
         self._reporter = reporter
@@ -69,6 +76,8 @@ class Finisher:
                 for one, outcome in answers:
                     if settle(one, outcome):
                         finished.append((one.job, one.job.finished()))
+                    elif one.job.alone:
+                        self._go_on(one.job)
                 if len(finished) >= _MOST_AT_ONCE or self._ready.empty():
                     break
                 answers = self._ready.get()

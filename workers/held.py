@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 from lepton_tasks.jobs import ClaimedJob, FinishedJob
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import AnyTask
-from workers.engines.base import Encoded, Engine
+from workers.engines.base import Encoded, Engine, Lane
 
 
 @dataclass(eq=False, slots=True)
@@ -20,7 +21,8 @@ class HeldJob:
 
     ``outputs`` holds one JSON text an input, filled in as micro-batches come back. Only
     the finisher touches it and the counts; ``cancelled`` is set by whoever learns of it,
-    ``started_at`` (monotonic seconds) by the runner.
+    ``started_at`` (monotonic seconds) by the runner, ``under_way`` (a suspect's place) by
+    the preparer.
     """
 
     claim: ClaimedJob
@@ -34,11 +36,40 @@ class HeldJob:
     started_at: float | None = None
     cancelled: bool = False
     last_error: bytes = b""
+    under_way: int | None = None
 
     def __post_init__(self) -> None:
         """All inputs are open."""
         self.open_items = len(self.claim.payload.inputs)
         self.outputs = [None] * self.open_items
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a suspect: each of its inputs runs in a micro-batch of its own."""
+        return self.claim.crashes is not None
+
+    def places(self) -> Sequence[int]:
+        """Places of the inputs to be run, in their order; a suspect's crashed ones first."""
+        items = len(self.claim.payload.inputs)
+        return range(items) if self.claim.crashes is None else self.claim.crashes.order(items)
+
+    def begin(self) -> Sequence[int]:
+        """Places to be begun now: all of them, or a suspect's next when none is under way.
+
+        Call it under one lock.
+        """
+        places = self.places()
+        if not self.alone:
+            return places
+        if self.under_way is not None and self.outputs[self.under_way] is None:
+            return []
+        left = [place for place in places if self.outputs[place] is None][:1]
+        self.under_way = left[0] if left else None
+        return left
+
+    def lane(self, place: int) -> Hashable:
+        """What the input at ``place`` may share a micro-batch with: all of the same lane."""
+        return (self.engine.name, self.claim.id, place) if self.alone else self.engine.name
 
     def complete(self, place: int, output: bytes) -> bool:
         """Set the output of one input; True when it was the last open one."""
@@ -72,6 +103,8 @@ class HeldJobs:
 
     def __init__(self) -> None:
         self._jobs: dict[str, HeldJob] = {}
+        self.suspect_gone = threading.Event()
+        """Set when a suspect was let go of; whoever heeds it clears it."""
 
     def add(self, jobs: Iterable[HeldJob]) -> None:
         """Hold ``jobs``."""
@@ -82,6 +115,16 @@ class HeldJobs:
         """Let go of ``jobs``."""
         for job in jobs:
             self._jobs.pop(job.claim.id, None)
+            if job.alone:
+                self.suspect_gone.set()
+
+    def suspects(self) -> list[HeldJob]:
+        """The suspect that is held, if there is one."""
+        return [job for job in self._jobs.values() if job.alone]
+
+    def holds(self, job_id: str) -> bool:
+        """Whether that job is held."""
+        return job_id in self._jobs
 
     def cancel(self, job_ids: Iterable[str]) -> None:
         """Compute no more of those jobs than is on the device now."""
@@ -108,6 +151,25 @@ class Input:
         """0 for the most urgent."""
         return self.job.claim.priority.rank
 
+    @property
+    def name(self) -> tuple[str, int]:
+        """Its job's id and its place, as the progress file names it."""
+        return self.job.claim.id, self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A lane that one input of a suspect has to itself."""
+
+    lane: Lane
+    job_id: str
+    place: int
+
+
+def lane_of(key: Lane | Alone) -> Lane:
+    """The engine's lane behind the batcher's."""
+    return key.lane if isinstance(key, Alone) else key
+
 
 @dataclass(eq=False, slots=True)
 class Item:
@@ -132,6 +194,17 @@ class Item:
     def rank(self) -> int:
         """0 for the most urgent."""
         return self.job.claim.priority.rank
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """Its job's id and its place, as the progress file names it."""
+        return self.job.claim.id, self.place
+
+    @property
+    def lane(self) -> Lane | Alone:
+        """What it may share a micro-batch with: all items of the same lane."""
+        lane = self.engine.lane
+        return Alone(lane, *self.name) if self.job.alone else lane
 
     def with_followers(self) -> Iterator[Item]:
         """Yield the item itself, then those that share its answer."""

@@ -5,28 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.jobs import ClaimedJob
-from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.store import Store
-from workers.engines.base import Engine
-from workers.finisher import Finisher
-from workers.held import HeldJob, HeldJobs, Input
-from workers.outcomes import WRONG_OPTIONS, Failed
-from workers.pool import Loading
-from workers.preparer import Preparer
-from workers.refusal import Refused
+from workers.holder import Holder
 from workers.reporter import Reporter
-from workers.text_free import describe
 from workers.vital import vital_thread
 from workers.window import Window
 
@@ -37,23 +27,6 @@ MAX_UNCLAIMED = 128
 _RETRY_SECONDS = 1.0
 _ITEMS_AT_FIRST = 32.0
 """Items that a job is taken to hold before any was claimed: a bulk shard's."""
-
-
-class Models(Protocol):
-    """The engines of this worker."""
-
-    @property
-    def tasks(self) -> Mapping[str, AnyTask]:
-        """The tasks that this worker serves, by name."""
-        ...
-
-    def engine(self, task: str, model: str | None = None) -> Engine | Loading | Refused:
-        """Return the engine for a job at once, or what stands in its way."""
-        ...
-
-    def default(self, task: str) -> Engine:
-        """Return the engine of the task's default model."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,25 +44,16 @@ class Intake:
     def __init__(
         self,
         worker_id: str,
-        models: Models,
         store: Store,
-        window_items: int,
-        stages: Sequence[Sized],
-        preparer: Preparer,
-        finisher: Finisher,
+        window: Window,
+        holder: Holder,
         reporter: Reporter,
-        held: HeldJobs,
     ) -> None:
         self._worker_id = worker_id
-        self._models = models
-        self._parked: dict[HeldJob, None] = {}
         self._store = store
-        self._window = Window(window_items, (self, *stages))
-        self._preparer = preparer
-        self._finisher = finisher
+        self._window = window
+        self._holder = holder
         self._reporter = reporter
-        self._held = held
-        self._defaults: dict[str, Any] = {}
         self._received: list[Received] = []
         self._items_per_job = _ITEMS_AT_FIRST
         self._arrived = threading.Condition()
@@ -127,21 +91,12 @@ class Intake:
             self._received.append(received)
             self._arrived.notify()
 
-    def __len__(self) -> int:
-        """Items of jobs that wait for their model to be loaded."""
-        return sum(len(job.outputs) for job in list(self._parked))
-
-    def close(self) -> list[HeldJob]:
-        """Claim nothing more; returns the jobs that waited for a model.
-
-        What is unclaimed stays unacknowledged: the broker restores it.
-        """
+    def close(self) -> None:
+        """Claim nothing more. What is unclaimed stays unacknowledged: the broker restores it."""
         with self._arrived:
             self._closed = True
             self._arrived.notify()
         self._thread.join()
-        parked, self._parked = list(self._parked), {}
-        return parked
 
     def _run(self) -> None:
         while True:
@@ -171,17 +126,13 @@ class Intake:
             [received.request for received in fetch],
             [received.request for received in fetch if received.job_id not in owned],
         )
-        misplaced = [claim for claim in claims if claim.task not in self._models.tasks]
+        misplaced = [claim for claim in claims if not self._holder.serves(claim.task)]
         if misplaced:  # of a task whose message came by another's queue: back to its own
             self._release(misplaced)
-        jobs = [
-            job
-            for claim in claims
-            if claim.task in self._models.tasks
-            and (job := self._hold(claim, requests[claim.id])) is not None
-        ]
-        self._held.add(jobs)
-        self._preparer.add(jobs)
+        ours = [claim for claim in claims if self._holder.serves(claim.task)]
+        for claim in ours:
+            self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
+        self._holder.hold([(claim, requests[claim.id]) for claim in ours])
 
     def _release(self, claims: Sequence[ClaimedJob]) -> None:
         logger.warning("%d jobs came by the queue of another task", len(claims))
@@ -189,47 +140,3 @@ class Intake:
             self._store.claims.release(claims)
         except (StoreUnavailable, DBAPIError) as error:
             logger.warning("they come back when the lease ends: %s", error)
-
-    def _hold(self, claim: ClaimedJob, request: Any) -> HeldJob | None:
-        """Make a held job with its engine; None where it has to wait for one or fails here."""
-        task = self._models.tasks[claim.task]
-        self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
-        job = HeldJob(claim, task, self._models.default(claim.task), None, request)
-        try:
-            job.options = self._options(task, claim.payload.options)
-        except ValidationError as error:
-            logger.error("job %s has wrong options: %s", claim.id, describe(error))
-            self._fail(job, WRONG_OPTIONS)
-            return None
-        found = self._models.engine(claim.task, job.options.model)
-        if isinstance(found, Refused):
-            self._fail(job, Failed(found.code, found.message))
-            return None
-        if isinstance(found, Loading):
-            self._parked[job] = None
-            found.then(partial(self._unpark, job))
-            return None
-        job.engine = found
-        return job
-
-    def _unpark(self, job: HeldJob, found: Engine | Refused) -> None:
-        if job not in self._parked:
-            return  # given back meanwhile
-        del self._parked[job]
-        if isinstance(found, Refused):
-            self._fail(job, Failed(found.code, found.message))
-            return
-        job.engine = found
-        self._held.add([job])
-        self._preparer.add([job])
-
-    def _fail(self, job: HeldJob, why: Failed) -> None:
-        inputs = range(len(job.claim.payload.inputs))
-        self._finisher.fail([Input(job, place) for place in inputs], why)
-
-    def _options(self, task: AnyTask, given: Mapping[str, Any]) -> Any:
-        if given:
-            return task.options_model.model_validate(given)
-        if task.name not in self._defaults:
-            self._defaults[task.name] = task.options_model.model_validate({})
-        return self._defaults[task.name]

@@ -25,6 +25,7 @@ Outcome = Done | Failed
 
 CANCELLED: Final = Failed("cancelled", "the job was cancelled before this input was computed")
 WRONG_OPTIONS: Final = Failed("wrong_options", "the options are not those of this version")
+CRASHED: Final = Failed("crashed", "running this input alone ended its worker again and again")
 ENCODING_FAILED: Final = Failed("encoding_failed", "the input could not be encoded")
 ENCODING_TIMEOUT: Final = Failed(
     "encoding_timeout", "encoding the input took longer than LEPTON_ENCODE_SECONDS"

@@ -15,6 +15,7 @@ from workers.engines.base import Engine
 from workers.errors import ModelError
 from workers.held import HeldJob, Input, Item
 from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
+from workers.progress import Region
 from workers.text_free import describe
 from workers.vital import vital_thread
 
@@ -46,12 +47,14 @@ class Preparer:
         prepare_next: Callable[[], None],
         failures: Failures,
         encode_seconds: float,
+        in_work: Region,
     ) -> None:
         """``sink`` takes items that are encoded, always of one engine.
 
         ``prepare_next`` makes the next micro-batch ready; ``encode_seconds`` is the most
-        that one input may take.
+        that one input may take; ``in_work`` names the inputs that are being encoded.
         """
+        self._in_work = in_work
         self._sink = sink
         self._prepare_next = prepare_next
         self._failures = failures
@@ -71,16 +74,18 @@ class Preparer:
         return len(self._backlog)
 
     def add(self, jobs: Sequence[HeldJob]) -> None:
-        """Take claimed jobs."""
+        """Take claimed jobs; a suspect again after each of its inputs, for the next one."""
         with self._wanted:
+            if self._closed:
+                return
             for job in jobs:
-                for place, text in enumerate(job.claim.payload.inputs):
+                for place in job.begin():
                     one = Input(job, place)
                     self._backlog.add(
                         one,
-                        length=len(text),
+                        length=len(one.text),
                         rank=one.rank,
-                        lane=job.engine.name,
+                        lane=job.lane(place),
                         tenant=job.claim.tenant,
                         deadline=job.claim.deadline,
                     )
@@ -123,6 +128,7 @@ class Preparer:
             else:
                 by_engine[one.job.engine.name].append(one)
         for inputs in by_engine.values():
+            self._in_work.hold(one.name for one in inputs)
             try:
                 self._sink(self._bounded(partial(encode, inputs)))
             except ModelError:
@@ -133,6 +139,7 @@ class Preparer:
                         self._encode([one])
                 else:
                     self._fail(inputs[0], error)
+            self._in_work.clear()
 
     def _fail(self, one: Input, error: Exception) -> None:
         slow = isinstance(error, TimeoutError)

@@ -1,15 +1,55 @@
-"""The progress of a worker, told to a supervisor that may have to kill it."""
+"""The progress of a worker, told to a supervisor that may have to kill it or finds it dead."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lepton_tasks.supervisor.progress import PROGRESS_BYTES, PROGRESS_VARIABLE
+import orjson
+
+from lepton_tasks.supervisor.progress import (
+    HEADER_BYTES,
+    LENGTHS_AT,
+    LONGEST_ID,
+    OVERFLOW,
+    PROGRESS_BYTES,
+    PROGRESS_VARIABLE,
+    REGION_BYTES,
+    REGIONS,
+)
+
+
+class Region:
+    """The inputs that one thread has in work. That thread alone writes.
+
+    What is held stays named when the process ends, so it is cleared only when the work
+    has gone well or its error is survived.
+    """
+
+    def __init__(self, memory: mmap.mmap, number: int) -> None:
+        """``number`` is its place among :data:`REGIONS`; nothing is in work."""
+        self._memory = memory
+        self._start = HEADER_BYTES + number * REGION_BYTES
+        self._length = memoryview(memory).cast("Q")[LENGTHS_AT // 8 + number :]
+        self._length[0] = 0
+
+    def hold(self, inputs: Iterable[tuple[str, int]]) -> None:
+        """Say that exactly these inputs, as (job id, place), are in work from now on."""
+        text = orjson.dumps(list(inputs))
+        self._length[0] = 0  # a half-written text must never count
+        if len(text) > REGION_BYTES:
+            self._length[0] = OVERFLOW
+        else:
+            self._memory[self._start : self._start + len(text)] = text
+            self._length[0] = len(text)
+
+    def clear(self) -> None:
+        """Say that nothing is in work."""
+        self._length[0] = 0
 
 
 class Progress:
@@ -20,11 +60,25 @@ class Progress:
     """
 
     def __init__(self, memory: mmap.mmap) -> None:
-        """``memory`` may hold what an earlier process left; this one is idle."""
+        """``memory`` may hold what an earlier process left; this one is idle and has no id."""
+        self._memory = memory
         self._cells = memoryview(memory).cast("Q")
-        self._cells[0] = 0
+        self._cells[0] = self._cells[1] = 0
         self._busy = 0
         self._lock = threading.Lock()
+        self.device, self.encoding = (Region(memory, number) for number in range(len(REGIONS)))
+
+    def name(self, worker_id: str) -> None:
+        """Say which worker this process is, before it takes its lease.
+
+        Raises:
+            ValueError: the id is too long.
+        """
+        text = worker_id.encode("ascii")
+        if len(text) > LONGEST_ID:
+            raise ValueError(f"a worker's id has at most {LONGEST_ID} characters")
+        self._memory[16 : 16 + len(text)] = text
+        self._cells[1] = len(text)
 
     @contextmanager
     def busy(self) -> Iterator[None]:

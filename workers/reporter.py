@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from celery.worker import state
 
+from lepton_tasks.queues import message_name
 from workers.held import HeldJob, Item
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,18 @@ class Ended:
     request: Any
     runtime: float
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutMessage:
+    """Stands where Celery wants a request for a job that no message brought.
+
+    Celery counts requests and acknowledges messages; here there is neither, but whoever
+    watches the events should see how the job goes on.
+    """
+
+    id: str
+    name: str
 
 
 class Reporter:
@@ -79,6 +92,13 @@ class Reporter:
 
         self._on_loop(work)
 
+    def without_message(self, job_id: str, task: str) -> WithoutMessage:
+        """Announce a job that was taken without a message; returns what stands for its request."""
+        request = WithoutMessage(job_id, message_name(task))
+        fields = {"args": "", "kwargs": "", "retries": 0}
+        self._on_loop(lambda: self._send(request, "task-received", **fields))
+        return request
+
     def begin(self, items: Sequence[Item]) -> None:
         """Note that ``items`` are on the device from now on; announce jobs that were not yet."""
         now = time.monotonic()
@@ -97,10 +117,11 @@ class Reporter:
 
         def work() -> None:
             for request in requests:
-                request.time_start = moment
-                request.worker_pid = os.getpid()
-                state.task_accepted(request)
-                request.send_event("task-started", name=request.name)
+                if not isinstance(request, WithoutMessage):
+                    request.time_start = moment
+                    request.worker_pid = os.getpid()
+                    state.task_accepted(request)
+                self._send(request, "task-started")
 
         self._on_loop(work)
 
@@ -109,9 +130,10 @@ class Reporter:
 
         def work() -> None:
             for job in jobs:
-                state.task_ready(job.request, successful=job.error is None)
+                if not isinstance(job.request, WithoutMessage):
+                    state.task_ready(job.request, successful=job.error is None)
                 kind, fields = _ENDED[job.error]
-                job.request.send_event(kind, name=job.request.name, runtime=job.runtime, **fields)
+                self._send(job.request, kind, runtime=job.runtime, **fields)
 
         self._on_loop(work)
 
@@ -120,6 +142,12 @@ class Reporter:
         self._flush_due = False
         if self._consumer is not None:
             _guarded(self._consumer.event_dispatcher.flush)
+
+    def _send(self, request: Any, kind: str, **fields: Any) -> None:
+        if not isinstance(request, WithoutMessage):
+            request.send_event(kind, name=request.name, **fields)
+        elif self._consumer.event_dispatcher.enabled:
+            self._consumer.event_dispatcher.send(kind, uuid=request.id, name=request.name, **fields)
 
     def _flush_soon(self) -> None:
         if not self._flush_due and not self._direct:

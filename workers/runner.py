@@ -43,7 +43,8 @@ class Runner:
         """``may_start`` says whether the lease is fresh enough to begin a micro-batch.
 
         ``is_revoked`` says of a job's id whether Celery was told to revoke it, and
-        ``taken`` is called when a micro-batch is about to run.
+        ``taken`` is called when a micro-batch is about to run. ``progress`` tells a
+        supervisor that one runs, and of which inputs.
         """
         self._queue = queue
         self._finisher = finisher
@@ -105,10 +106,16 @@ class Runner:
         budget = self._budgets.of(batch.items[0].engine.lane)
         began = time.monotonic()
         with self._progress.busy():
-            outcomes = bisecting(batch.items, batch.prepared, _compute, budget.out_of_memory)
+            outcomes = bisecting(batch.items, batch.prepared, self._forward, budget.out_of_memory)
+        self._progress.device.clear()  # not where a fault ends the process: its cause stays named
         padded = max(item.encoded.length for item in batch.items) * len(batch.items)
         budget.observe(padded, time.monotonic() - began)
         return outcomes
+
+    def _forward(self, items: Sequence[Item], prepared: Any) -> Sequence[Any]:
+        self._progress.device.hold(one.name for item in items for one in item.with_followers())
+        lane = items[0].engine.lane
+        return lane.compute(prepare(items) if prepared is None else prepared)
 
 
 def bisecting(
@@ -147,8 +154,3 @@ def bisecting(
 def prepare(items: Sequence[Item]) -> Any:
     """Make the tensors of a micro-batch, all of one lane."""
     return items[0].engine.lane.prepare([(item.engine, item.encoded) for item in items])
-
-
-def _compute(items: Sequence[Item], prepared: Any) -> Sequence[Any]:
-    lane = items[0].engine.lane
-    return lane.compute(prepare(items) if prepared is None else prepared)

@@ -15,6 +15,7 @@ from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 from workers.budget import LaneBudgets
+from workers.direct import DirectIntake
 from workers.engines.base import Lane
 from workers.finisher import Finisher
 from workers.generation.desk import Desk
@@ -22,13 +23,15 @@ from workers.generation.desks import Desks
 from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
 from workers.heartbeat import Every, Heartbeat, reconciling
-from workers.held import HeldJobs, Item
+from workers.held import HeldJobs, Item, lane_of
+from workers.holder import Holder
 from workers.intake import Intake, Received
 from workers.pool import ModelPool
 from workers.preparer import Preparer
 from workers.progress import open_progress
 from workers.reporter import Reporter
 from workers.runner import Runner, prepare
+from workers.window import Window
 from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -49,7 +52,13 @@ class Runtime:
         self._store = store
         self._redis = connect(settings.redis_url, 2.0)
         self._held = HeldJobs()
-        self._finisher = Finisher(store, self._redis, self.reporter, self._held)
+        self._finisher = Finisher(
+            store,
+            self._redis,
+            self.reporter,
+            self._held,
+            lambda suspect: self._preparer.add([suspect]),
+        )
         self._heartbeat = Heartbeat(
             store,
             self.worker_id,
@@ -62,13 +71,15 @@ class Runtime:
         is_revoked = state.revoked.__contains__
         self._queue = WorkQueue(
             prepare,
-            lambda lane: budgets.tokens(lane, time.monotonic()),
+            lambda key: budgets.tokens(lane_of(key), time.monotonic()),
             lambda: budgets.saw_urgent(time.monotonic()),
         )
         self._streamer = Streamer(self._redis)
+        progress = open_progress()
+        progress.name(self.worker_id)
         self._desks = Desks(
             lambda engine: Desk(
-                engine.generator(self._heartbeat.is_fresh, self._progress.busy),
+                engine.generator(self._heartbeat.is_fresh, progress.busy),
                 self._finisher,
                 self.reporter,
                 self._streamer,
@@ -76,29 +87,34 @@ class Runtime:
             )
         )
         self._preparer = Preparer(
-            self._route, self._queue.prepare_next, self._finisher, settings.encode_seconds
+            self._route,
+            self._queue.prepare_next,
+            self._finisher,
+            settings.encode_seconds,
+            progress.encoding,
         )
-        self._progress = open_progress()
         self._runner = Runner(
             self._queue,
             self._finisher,
             self.reporter,
             budgets,
-            self._progress,
+            progress,
             self._heartbeat.is_fresh,
             is_revoked,
             self._preparer.wake,
         )
-        self._intake = Intake(
+        self._holder = Holder(models, self._held, self._preparer, self._finisher)
+        stages = (self._holder, self._preparer, self._queue, self._desks)
+        window = Window(settings.window_items, stages)
+        self._intake = Intake(self.worker_id, store, window, self._holder, self.reporter)
+        self._direct = DirectIntake(
             self.worker_id,
-            models,
+            list(models.tasks),
             store,
-            settings.window_items,
-            (self._preparer, self._queue, self._desks),
-            self._preparer,
-            self._finisher,
-            self.reporter,
+            window,
+            self._holder,
             self._held,
+            self.reporter,
         )
         self._cancelling = Every(_CANCEL_SECONDS, self._heed_cancels, "cancelling")
         self._reconciling = reconciling(Reconciler(store, settings, self.worker_id))
@@ -124,6 +140,7 @@ class Runtime:
         self._streamer.start()
         self._preparer.start()
         self._intake.start()
+        self._direct.start()
         self._cancelling.start()
         logger.info("serving %s as %s", ", ".join(self.models.tasks), self.worker_id)
 
@@ -145,7 +162,9 @@ class Runtime:
             return
         self._drained = True
         self.reporter.loop_has_stopped()
-        unfinished = dict.fromkeys(self._intake.close())
+        self._intake.close()
+        self._direct.close()
+        unfinished = dict.fromkeys(self._holder.close())
         self._cancelling.stop()
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
@@ -154,6 +173,7 @@ class Runtime:
         self._runner.stop()
         self._streamer.close()
         self._finisher.close()
+        unfinished |= dict.fromkeys(self._held.suspects())
         released = self._store.claims.release([job.claim for job in unfinished])
         self.reporter.flush()
         self._reconciling.stop()

@@ -58,7 +58,7 @@ class WorkQueue:
         return self._items
 
     def add(self, items: Sequence[Item]) -> None:
-        """Let items wait for the model; identical inputs wait as one."""
+        """Let items wait for the model; identical inputs wait as one, a suspect's alone."""
         with self._changed:
             self._items += len(items)
             for item in items:
@@ -66,17 +66,18 @@ class WorkQueue:
             self._changed.notify_all()
 
     def _add(self, item: Item) -> None:
-        key = (item.engine.name, item.model_input)
-        leader = self._leaders.get(key)
-        if leader is not None and leader.rank <= item.rank:
-            leader.followers.append(item)
-            return
-        self._leaders[key] = item
+        if not item.job.alone:
+            key = (item.engine.name, item.model_input)
+            leader = self._leaders.get(key)
+            if leader is not None and leader.rank <= item.rank:
+                leader.followers.append(item)
+                return
+            self._leaders[key] = item
         self._batcher.add(
             item,
             length=item.encoded.length,
             rank=item.rank,
-            lane=item.engine.lane,
+            lane=item.lane,
             tenant=item.job.claim.tenant,
             deadline=item.job.claim.deadline,
         )

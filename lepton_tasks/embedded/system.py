@@ -12,15 +12,12 @@ import httpx
 
 from lepton_tasks.broker.connection import check_redis, connect
 from lepton_tasks.embedded.commands import (
-    WORKER_ENVIRONMENT,
     api_command,
     flower_command,
     lepton_command,
-    worker_command,
 )
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.errors import ConfigError
-from lepton_tasks.launcher.backoff import RestartPolicy
 from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.ports import LOOPBACK, require_free
@@ -28,10 +25,8 @@ from lepton_tasks.launcher.runfile import claim_home
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
-
-_WORKER_READY_SECONDS = 180.0
-_WORKER_CRASHES = 20
-"""Crashes in a row before the system gives up: jobs that kill a worker must not end it soon."""
+from lepton_tasks.supervisor.leases import NodeLeases
+from lepton_tasks.supervisor.spec import worker_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +79,7 @@ def embedded_system(
         check_redis(connect(running.redis_url, 5.0))
         store = stack.enter_context(_open(running))
         launcher = Launcher(
-            _children(running, store, ports, login),
+            _children(running, NodeLeases(store), ports, login),
             settings.home / "logs",
             grace=running.drain_seconds + 5,
             on_status=status,
@@ -106,18 +101,12 @@ def _check(servers: Sequence[EmbeddedRedis | Launcher]) -> None:
         server.wait(0)
 
 
-def _children(settings: Settings, store: Store, ports: Ports, login: str) -> list[ChildSpec]:
+def _children(settings: Settings, leases: NodeLeases, ports: Ports, login: str) -> list[ChildSpec]:
     environment = settings.environment()
     node = f"worker@{secrets.token_hex(4)}"
+    progress = settings.home / "run" / "worker.progress"
     specs = [
-        ChildSpec(
-            "worker",
-            worker_command(list(find_tasks()), node, settings.log_level),
-            {**WORKER_ENVIRONMENT, **environment},
-            ready=lambda: any(worker.hostname == node for worker in store.leases.alive()),
-            ready_timeout=_WORKER_READY_SECONDS,
-            policy=RestartPolicy(limit=_WORKER_CRASHES),
-        ),
+        worker_spec("worker", settings, list(find_tasks()), node, progress, leases),
         ChildSpec("io", lepton_command("io"), environment),
     ]
     if ports.api is not None:

@@ -42,7 +42,9 @@ class ChildSpec:
 
     ``watch`` makes, from the pid of a new process, what is asked again and again
     while that process is ready; an ailment ends it and counts as a crash.
-    ``gone`` is called after each end of a process. Neither may raise.
+    ``gone`` is called after each end of a process; what it returns is what that end is
+    put down to: a crash that has been explained does not count as one, and there is no
+    delay after it. Neither may raise.
     """
 
     name: str
@@ -54,7 +56,7 @@ class ChildSpec:
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     at_once: Mapping[int, str] = field(default_factory=dict)
     watch: Callable[[int], Look] | None = None
-    gone: Callable[[], None] = lambda: None
+    gone: Callable[[], str | None] = lambda: None
 
 
 class Child:

@@ -118,27 +118,30 @@ class Supervised:
 
     def _failed(self, child: Child, problem: str, at_once: str | None = None) -> None:
         ready_for = 0.0 if self._ready_at is None else time.monotonic() - self._ready_at
-        self._bury(child)
+        explained = self._bury(child)
         if at_once is not None:
             problem += f" ({at_once})"
         if not (self.spec.restart and self._was_ready):
             raise ChildFailed(self.spec.name, problem, self._log, child.log_tail())
-        self._crashes = self.spec.policy.count(self._crashes, ready_for)
-        delay = self.spec.policy.delay(self._crashes)
+        delay: float | None = 0.0
+        if not explained:
+            self._crashes = self.spec.policy.count(self._crashes, ready_for)
+            delay = self.spec.policy.delay(self._crashes)
         if delay is None:
             problem += f", {self._crashes} times in a row"
             raise ChildFailed(self.spec.name, problem, self._log, child.log_tail())
         delay = delay if at_once is None else 0.0
         when = f"in {delay:g} s" if delay else "at once"
-        self._report(f"{self.spec.name}: {problem}, starting again {when}")
+        because = f"; {explained}" if explained else ""
+        self._report(f"{self.spec.name}: {problem}, starting again {when}{because}")
         self._restart_at = time.monotonic() + delay
 
-    def _bury(self, child: Child) -> None:
-        """Leave nothing of the process behind, in the system and in here."""
+    def _bury(self, child: Child) -> str | None:
+        """Leave nothing of the process behind; returns what its end is put down to."""
         child.kill_group()
         self._child = self._look = self._ready_at = self._deadline = None
         self._ailment = ""
-        self.spec.gone()
+        return self.spec.gone()
 
     def _report_overdue(self) -> None:
         self._report(f"{self.spec.name}: did not stop in {self._grace:g} s, killing it")

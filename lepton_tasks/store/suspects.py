@@ -43,25 +43,27 @@ class SuspectStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, worker_id: str, tasks: Sequence[str], limit: int = 1) -> list[ClaimedJob]:
+    def claim(
+        self,
+        worker_id: str,
+        tasks: Sequence[str],
+        limit: int = 1,
+        most_crashes: int | None = None,
+    ) -> list[ClaimedJob]:
         """Take suspects of ``tasks``: those that crashed least first, then by priority and age.
 
         So the innocent among them, which wait for nothing but their turn, are done before
-        a culprit takes this worker down again.
+        a culprit takes this worker down again. ``most_crashes`` leaves out those with more.
         """
-        if not self._any(tasks):
-            return []
-        return self._database.transact(
-            lambda connection: _claim(connection, worker_id, tasks, limit), durable=False
-        )
-
-    def _any(self, tasks: Sequence[str]) -> bool:
+        which = [_SUSPECT, jobs.c.task.in_(tasks), _ALIVE]
+        if most_crashes is not None:
+            which.append(jobs.c.solo_crashes <= most_crashes)
         with self._database.read() as connection:
-            return bool(
-                connection.execute(
-                    select(exists().where(_SUSPECT, jobs.c.task.in_(tasks), _ALIVE))
-                ).scalar()
-            )
+            if not connection.execute(select(exists().where(*which))).scalar():
+                return []
+        return self._database.transact(
+            lambda connection: _claim(connection, worker_id, which, limit), durable=False
+        )
 
     def expire_deadlines(self) -> int:
         """End suspects whose deadline has passed; at most a page a call."""
@@ -94,11 +96,11 @@ class SuspectStore:
 
 
 def _claim(
-    connection: Connection, worker_id: str, tasks: Sequence[str], limit: int
+    connection: Connection, worker_id: str, which: Sequence[ColumnElement[bool]], limit: int
 ) -> list[ClaimedJob]:
     first = (
         select(jobs.c.id)
-        .where(_SUSPECT, jobs.c.task.in_(tasks), _ALIVE)
+        .where(*which)
         .order_by(jobs.c.solo_crashes, _RANK, jobs.c.suspected_at, jobs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.store.store import Store
+from lepton_tasks.supervisor.progress import LastWords
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class NodeLeases:
         self._store = store
         self._alive: frozenset[str] = frozenset()
         self._asked_at = float("-inf")
+        self._to_end: list[LastWords] = []
 
     def held(self, node: str) -> bool:
         """Whether a worker of that node name holds its lease: it is warm and consumes."""
@@ -30,16 +32,29 @@ class NodeLeases:
         if now - self._asked_at >= _ASK_SECONDS:
             self._asked_at = now
             try:
+                self._end_all()
                 self._alive = frozenset(one.hostname for one in self._store.leases.alive())
             except (StoreUnavailable, DBAPIError) as error:
                 logger.warning("cannot ask who holds a lease: %s", error)
                 self._alive = frozenset()
         return node in self._alive
 
-    def end(self, node: str) -> None:
-        """End the lease of a dead worker, so that its jobs are free before it would run out."""
+    def end(self, node: str, last: LastWords | None) -> None:
+        """End the lease of a dead worker, so that its jobs are free before it would run out.
+
+        ``last`` is what it left, None where it had not begun. What cannot be written now
+        is written before anybody is asked after again.
+        """
         self._alive -= {node}
+        if last is None:
+            return
+        self._to_end.append(last)
         try:
-            self._store.leases.end_host(node)
+            self._end_all()
         except (StoreUnavailable, DBAPIError) as error:
-            logger.warning("%s is dead; its lease will run out by itself: %s", node, error)
+            logger.warning("%s is dead; its lease could not be ended: %s", node, error)
+
+    def _end_all(self) -> None:
+        while self._to_end:
+            self._store.leases.end(self._to_end[0].worker_id, self._to_end[0].in_work)
+            self._to_end.pop(0)

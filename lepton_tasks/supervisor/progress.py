@@ -1,24 +1,50 @@
 """What a worker tells its supervisor: its exit code, and its progress in a shared file.
 
-The file holds one native unsigned 64-bit number. The worker raises it when a
-micro-batch begins and again when it ends, so it is odd while one runs. Whatever
-stops the worker stops the number: a C call that holds the GIL too. An idle worker
-rests on an even number, and so does one that still loads its models.
+The file outlives the worker, whatever ends it. All numbers are native, unsigned, 64 bits:
+
+- byte 0, the count: raised when a micro-batch begins and again when it ends, so it is
+  odd while one runs. Whatever stops the worker stops it: a C call that holds the GIL
+  too. An idle worker rests on an even number, and so does one that still loads;
+- from byte 8, the length of the worker's id and the id;
+- for each of :data:`REGIONS`, from :data:`HEADER_BYTES` on, the inputs that are in work:
+  JSON, ``[[job id, place], …]``. Its length, in the header from :data:`LENGTHS_AT` on, is
+  written last and is 0 while nothing is in work; :data:`OVERFLOW` says that the inputs
+  are too many to tell.
 """
 
 from __future__ import annotations
 
 import mmap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
+
+from lepton_tasks.in_work import InWork
+
 PROGRESS_VARIABLE: Final = "LEPTON_PROGRESS_FILE"
 """Environment variable that names the file to a worker."""
-PROGRESS_BYTES: Final = 8
+REGIONS: Final = ("device", "encoding")
+"""Where inputs can be in work: in the model, and before it."""
+REGION_BYTES: Final = 256 * 1024
+LONGEST_ID: Final = 128
+LENGTHS_AT: Final = 256
+HEADER_BYTES: Final = 4096
+PROGRESS_BYTES: Final = HEADER_BYTES + REGION_BYTES * len(REGIONS)
 """Size of the file."""
+OVERFLOW: Final = 2**64 - 1
 DEVICE_FAULT_EXIT: Final = 70
 """Exit code (EX_SOFTWARE) of a worker after a fault of its device's context."""
 _LONGEST_STEP = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """Which worker wrote the file, and what it had in work last."""
+
+    worker_id: str
+    in_work: InWork
 
 
 class ProgressReader:
@@ -29,12 +55,28 @@ class ProgressReader:
         self.path = path
         path.write_bytes(bytes(PROGRESS_BYTES))
         with path.open("rb") as file:
-            memory = mmap.mmap(file.fileno(), PROGRESS_BYTES, access=mmap.ACCESS_READ)
-        self._cells = memoryview(memory).cast("Q")
+            self._memory = mmap.mmap(file.fileno(), PROGRESS_BYTES, access=mmap.ACCESS_READ)
+        self._cells = memoryview(self._memory).cast("Q")
 
     def count(self) -> int:
         """Return the number as it is now; odd while a micro-batch runs."""
         return self._cells[0]
+
+    def last_words(self) -> LastWords | None:
+        """Return what a process that has ended left; None when it had no id yet."""
+        length = self._cells[1]
+        if not 0 < length <= LONGEST_ID:
+            return None
+        worker_id = self._memory[16 : 16 + length].decode("ascii", "replace")
+        inputs: list[tuple[str, int]] = []
+        for number in range(len(REGIONS)):
+            length = self._cells[LENGTHS_AT // 8 + number]
+            if length > REGION_BYTES:
+                return LastWords(worker_id, InWork.all_of_it())
+            if length:
+                start = HEADER_BYTES + number * REGION_BYTES
+                inputs += orjson.loads(self._memory[start : start + length])
+        return LastWords(worker_id, InWork.of(inputs))
 
 
 class StuckClock:

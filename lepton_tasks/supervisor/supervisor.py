@@ -9,33 +9,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from lepton_tasks.embedded.commands import WORKER_ENVIRONMENT, worker_command
 from lepton_tasks.errors import ConfigError
-from lepton_tasks.launcher.backoff import RestartPolicy
-from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.signals import interrupt_on_signals, on_hangup
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from lepton_tasks.supervisor.leases import NodeLeases
-from lepton_tasks.supervisor.progress import (
-    DEVICE_FAULT_EXIT,
-    PROGRESS_VARIABLE,
-    ProgressReader,
-)
 from lepton_tasks.supervisor.slots import Slot
-from lepton_tasks.supervisor.watch import Limits, WorkerWatch
+from lepton_tasks.supervisor.spec import worker_spec
 
 logger = logging.getLogger(__name__)
 
-_READY_SECONDS = 600.0
-"""Loading from a cold disk and the warm-up included."""
 _DRAIN_MARGIN = 5.0
-_POLICY = RestartPolicy(limit=20)
-"""Jobs that kill a worker are set aside after a few crashes; they must not end it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +59,16 @@ def supervise(settings: Settings, plan: WorkerPlan, on_ready: Callable[[int], No
         leases = NodeLeases(store)
         launcher = Launcher(
             [
-                _spec(settings, plan, node, slot, folder / f"progress-{number}", leases)
+                worker_spec(
+                    f"{node} ({slot.device})",
+                    settings,
+                    plan.tasks,
+                    node,
+                    folder / f"progress-{number}",
+                    leases,
+                    environment=slot.environment,
+                    max_memory_bytes=plan.max_memory_bytes,
+                )
                 for number, (node, slot) in enumerate(zip(nodes, plan.slots, strict=True))
             ],
             None,
@@ -104,32 +100,3 @@ def node_names(name: str, count: int) -> list[str]:
     if not stem or "%" in stem + host:
         raise ConfigError(f"--name {name!r} is no node name; give NAME or NAME@%h")
     return [f"{stem}-{number}@{host}" for number in range(count)]
-
-
-def _spec(
-    settings: Settings,
-    plan: WorkerPlan,
-    node: str,
-    slot: Slot,
-    progress_file: Path,
-    leases: NodeLeases,
-) -> ChildSpec:
-    progress = ProgressReader(progress_file)
-    limits = Limits(settings.hung_seconds, plan.max_memory_bytes)
-    return ChildSpec(
-        f"{node} ({slot.device})",
-        worker_command(plan.tasks, node, settings.log_level),
-        {
-            **WORKER_ENVIRONMENT,
-            **settings.environment(),
-            "LEPTON_SUPERVISED": "true",
-            **slot.environment,
-            PROGRESS_VARIABLE: str(progress_file),
-        },
-        ready=partial(leases.held, node),
-        ready_timeout=_READY_SECONDS,
-        policy=_POLICY,
-        at_once={DEVICE_FAULT_EXIT: "its device is broken; a new process gets a new context"},
-        watch=lambda pid: WorkerWatch(pid, progress, limits),
-        gone=partial(leases.end, node),
-    )

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from lepton_tasks.crashes import Crashes
 from lepton_tasks.jobs import ClaimedJob, Payload
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.queues import Priority
-from workers.engines.base import Encoded
+from workers.engines.base import Encoded, LaneKey
+from workers.engines.lanes import SoloLane
 from workers.held import HeldJob, Item
+
+
+class Ignored:
+    """Takes every call; what it is told is not looked at here."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+LANE = SoloLane(LaneKey("model", "r1", "cpu", "float32"))
 
 
 class LengthEngine:
@@ -17,7 +29,7 @@ class LengthEngine:
 
     name = "model"
     revision = "r1"
-    lane = "lane"
+    lane = LANE
 
     def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
         if any(one.text.startswith("bad") for one in inputs):
@@ -26,9 +38,14 @@ class LengthEngine:
 
 
 def held(
-    *texts: str, priority: Priority = Priority.NORMAL, job_id: str = "job", request: Any = None
+    *texts: str,
+    priority: Priority = Priority.NORMAL,
+    job_id: str = "job",
+    request: Any = None,
+    crashes: Crashes | None = None,
 ) -> HeldJob:
-    claim = ClaimedJob(job_id, "acme", "moderation", priority, Payload(texts, False), 1, "c")
+    payload = Payload(texts, False)
+    claim = ClaimedJob(job_id, "acme", "moderation", priority, payload, 1, "c", None, crashes)
     task = get_task("moderation")
     engine: Any = LengthEngine()
     return HeldJob(claim, task, engine, task.options_model(), request)

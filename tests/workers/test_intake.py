@@ -14,23 +14,18 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
 from lepton_tasks.store.store import Store, open_store
-from tests.support.held import LengthEngine
+from tests.support.held import Ignored, LengthEngine
 from workers.engines.base import Engine
 from workers.held import HeldJobs, Input
+from workers.holder import Holder
 from workers.intake import MAX_UNCLAIMED, Intake, Received
 from workers.outcomes import Failed
 from workers.pool import Loading
 from workers.preparer import Preparer
 from workers.refusal import Refused
+from workers.window import Window
 
 WINDOW = 256
-
-
-class Ignored:
-    """Takes every call; what it is told is not looked at here."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
 
 
 class FakeModels:
@@ -58,20 +53,11 @@ class Bench:
         ignored: Any = Ignored()
         self.models = FakeModels()
         self.failures: list[tuple[str, str]] = []
-        self.preparer = Preparer(ignored, ignored, ignored, 30.0)
+        self.preparer = Preparer(ignored, ignored, ignored, 30.0, ignored)
         self.held = HeldJobs()
-        finisher: Any = self
-        self.intake = Intake(
-            "w1",
-            self.models,
-            store,
-            WINDOW,
-            (self.preparer,),
-            self.preparer,
-            finisher,
-            ignored,
-            self.held,
-        )
+        self.holder = Holder(self.models, self.held, self.preparer, self)
+        window = Window(WINDOW, (self.holder, self.preparer))
+        self.intake = Intake("w1", store, window, self.holder, ignored)
 
     def fail(self, inputs: Sequence[Input], why: Failed) -> None:
         """Stand in for the finisher."""
@@ -152,9 +138,9 @@ def put(bench: Bench, model: str) -> NewJob:
 
 def test_a_job_waits_for_the_model_that_it_names(bench: Bench) -> None:
     put(bench, "large")
-    assert (len(bench.intake), len(bench.preparer)) == (1, 0)
+    assert (len(bench.holder), len(bench.preparer)) == (1, 0)
     bench.models.loading.settle(bench.models.large)
-    assert (len(bench.intake), len(bench.preparer)) == (0, 1)
+    assert (len(bench.holder), len(bench.preparer)) == (0, 1)
     [left] = bench.preparer._backlog.drain()
     assert left.job.engine is bench.models.large
 
@@ -169,7 +155,6 @@ def test_a_model_that_is_not_there_fails_its_jobs_alone(bench: Bench) -> None:
 
 def test_a_job_that_waits_for_its_model_is_given_back_at_the_end(bench: Bench) -> None:
     job = put(bench, "large")
-    bench.intake.start()
-    assert [one.claim.id for one in bench.intake.close()] == [job.id]
+    assert [one.claim.id for one in bench.holder.close()] == [job.id]
     bench.models.loading.settle(bench.models.large)
     assert len(bench.preparer) == 0

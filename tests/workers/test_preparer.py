@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lepton_tasks.crashes import Crashes
+from lepton_tasks.in_work import InWork
 from lepton_tasks.queues import Priority
+from lepton_tasks.supervisor.progress import (
+    PROGRESS_BYTES,
+    PROGRESS_VARIABLE,
+    LastWords,
+    ProgressReader,
+)
 from tests.support.held import held
 from workers.held import Input
 from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
 from workers.preparer import CHUNK_CHARACTERS, Preparer
+from workers.progress import Progress, open_progress
 from workers.work import WorkQueue
 
 WAIT = 30.0
@@ -30,7 +41,14 @@ class Bench:
     def __init__(self, seconds: float = 30.0) -> None:
         self.queue = WorkQueue(list, lambda lane: 10_000)
         self.failures = Failures()
-        self.preparer = Preparer(self.queue.add, self.queue.prepare_next, self.failures, seconds)
+        self.progress = Progress(mmap.mmap(-1, PROGRESS_BYTES))
+        self.preparer = Preparer(
+            self.queue.add,
+            self.queue.prepare_next,
+            self.failures,
+            seconds,
+            self.progress.encoding,
+        )
 
     def run_until(self, done: Any) -> None:
         self.preparer.start()
@@ -121,3 +139,51 @@ def test_the_next_micro_batch_is_made_ready_when_the_model_takes_one(bench: Benc
     batch = bench.queue.take(1.0)
     assert batch is not None
     assert batch.prepared == batch.items
+
+
+def test_a_suspects_inputs_come_one_by_one_and_what_crashed_before_first(bench: Bench) -> None:
+    suspect = held("a", "b", "c", "d", crashes=Crashes({1: 3, 2: 1}))
+    bench.preparer.start()
+    order = []
+    for _ in range(3):
+        bench.preparer.add([suspect])
+        bench.preparer.add([suspect])  # one that is under way is not begun again
+        end = time.monotonic() + WAIT
+        while not len(bench.queue):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        batch = bench.queue.take(1.0)
+        assert batch is not None
+        [item] = batch.items
+        order.append(item.place)
+        bench.preparer.add([suspect])
+        assert len(bench.preparer) + len(bench.queue) == 0
+        suspect.complete(item.place, b"{}")
+    assert order == [2, 0, 3]
+
+
+def test_what_is_being_encoded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ProgressReader(tmp_path / "progress")
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(reader.path))
+    progress = open_progress()
+    progress.name("worker_1")
+    job = held("good", "fine")
+    seen: list[LastWords | None] = []
+    encode = type(job.task).encode
+
+    def looking(task: Any, text: str, options: Any) -> Any:
+        seen.append(reader.last_words())
+        return encode(task, text, options)
+
+    monkeypatch.setattr(type(job.task), "encode", looking)
+    queue = WorkQueue(list, lambda lane: 10_000)
+    preparer = Preparer(queue.add, queue.prepare_next, Failures(), 30.0, progress.encoding)
+    preparer.add([job])
+    preparer.start()
+    end = time.monotonic() + WAIT
+    while len(queue) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    preparer.close()
+    assert seen == [LastWords("worker_1", InWork.of([("job", 0), ("job", 1)]))] * 2
+    assert reader.last_words() == LastWords("worker_1", InWork.of([]))

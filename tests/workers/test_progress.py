@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lepton_tasks.in_work import InWork
 from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.supervisor.progress import (
     PROGRESS_BYTES,
     PROGRESS_VARIABLE,
+    LastWords,
     ProgressReader,
 )
 from lepton_tasks.supervisor.watch import Limits, WorkerWatch
@@ -63,6 +65,50 @@ def test_a_new_process_begins_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with open_progress().busy():  # killed in here
         open_progress()
         assert reader.count() == 0
+
+
+@pytest.fixture
+def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ProgressReader, Progress]:
+    """The supervisor's side of a file and the worker's."""
+    reader = ProgressReader(tmp_path / "progress")
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(reader.path))
+    return reader, open_progress()
+
+
+def test_what_is_in_work_is_named_until_it_is_cleared(
+    both: tuple[ProgressReader, Progress],
+) -> None:
+    reader, progress = both
+    progress.device.hold([("job_1", 0)])
+    assert reader.last_words() is None  # no lease can be held without an id
+    progress.name("worker_1")
+    assert reader.last_words() == LastWords("worker_1", InWork.of([("job_1", 0)]))
+    progress.device.hold([("作业", 3), ("a b\nc", 7), ("作业", 4)])
+    progress.encoding.hold([("job_2", 1)])
+    last = reader.last_words()
+    assert last is not None
+    assert last.in_work.places == {"作业": (3, 4), "a b\nc": (7,), "job_2": (1,)}
+    progress.device.clear()
+    assert reader.last_words() == LastWords("worker_1", InWork.of([("job_2", 1)]))
+    progress.encoding.clear()
+    assert reader.last_words() == LastWords("worker_1", InWork.of([]))
+
+
+def test_more_than_fits_counts_as_everything(both: tuple[ProgressReader, Progress]) -> None:
+    reader, progress = both
+    progress.name("worker_1")
+    progress.device.hold((f"job_{number:0250}", 0) for number in range(2000))
+    assert reader.last_words() == LastWords("worker_1", InWork.all_of_it())
+    progress.device.hold([("job_1", 0)])
+    assert reader.last_words() == LastWords("worker_1", InWork.of([("job_1", 0)]))
+
+
+def test_a_new_process_has_nothing_in_work(both: tuple[ProgressReader, Progress]) -> None:
+    reader, progress = both
+    progress.name("worker_1")
+    progress.device.hold([("job_1", 0)])
+    open_progress().name("worker_2")
+    assert reader.last_words() == LastWords("worker_2", InWork.of([]))
 
 
 def test_without_a_supervisor_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:

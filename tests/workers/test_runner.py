@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from lepton_tasks.supervisor.progress import PROGRESS_VARIABLE, ProgressReader
+from tests.support.held import Ignored, held, items_of
+from workers.budget import LaneBudgets
 from workers.device_faults import DeviceFault
+from workers.engines.base import Encoded, Lane
+from workers.held import HeldJob
 from workers.outcomes import Done, Failed
-from workers.runner import bisecting
+from workers.progress import Progress, open_progress
+from workers.runner import Runner, bisecting, prepare
+from workers.work import WorkQueue
 
 
 class Part:
@@ -102,3 +110,66 @@ def test_what_was_made_ready_serves_the_whole_and_halves_are_made_anew() -> None
     items: list[Any] = [Part(0), Part(1)]
     bisecting(items, "ready", compute, nothing)
     assert seen == [(2, "ready"), (1, None), (1, None)]
+
+
+class Bench:
+    """A runner whose engine looks at the progress file in each forward pass."""
+
+    def __init__(self, progress: Progress, reader: ProgressReader) -> None:
+        self.seen: list[list[str]] = []
+        self.reader = reader
+        self.queue = WorkQueue(prepare, lambda lane: 10_000)
+        ignored: Any = Ignored()
+        budgets: LaneBudgets[Lane] = LaneBudgets(lambda lane: 10_000, 10.0)
+        self.runner = Runner(
+            self.queue, ignored, ignored, budgets, progress, bool, lambda job: False, lambda: None
+        )
+
+    def named(self) -> list[str]:
+        last = self.reader.last_words()
+        assert last is not None
+        return sorted(f"{job} {p}" for job, all_of in last.in_work.places.items() for p in all_of)
+
+    def run(self, *jobs: HeldJob) -> None:
+        for job in jobs:
+            engine: Any = job.engine
+            engine.forward = self._forward
+            self.queue.add(items_of(job))
+        batch = self.queue.take(0.0)
+        assert batch is not None
+        self.runner._run_batch(batch)
+
+    def _forward(self, batch: Sequence[Encoded]) -> Sequence[Any]:
+        self.seen.append(self.named())
+        if any(one.length == 6 for one in batch):
+            raise ValueError("poison")
+        if any(one.length == 7 for one in batch):
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return [{} for _ in batch]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    reader = ProgressReader(tmp_path / "progress")
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(reader.path))
+    progress = open_progress()
+    progress.name("worker_1")
+    return Bench(progress, reader)
+
+
+def test_the_device_is_named_with_all_that_share_an_answer_and_narrowed(bench: Bench) -> None:
+    bench.run(held("a", "same", job_id="one"), held("poison", "same", job_id="two"))
+    assert bench.seen == [
+        ["one 0", "one 1", "two 0", "two 1"],
+        ["one 0"],
+        ["one 1", "two 0", "two 1"],
+        ["one 1", "two 1"],
+        ["two 0"],
+    ]
+    assert bench.named() == []
+
+
+def test_the_cause_of_a_broken_device_stays_named(bench: Bench) -> None:
+    with pytest.raises(DeviceFault):
+        bench.run(held("a", "assert!", job_id="one"))
+    assert bench.named() == ["one 0", "one 1"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from lepton_tasks.crashes import Crashes
 from lepton_tasks.queues import Priority
 from tests.support.held import held, items_of
 from workers.held import Item
@@ -150,3 +151,18 @@ def test_what_cannot_be_made_ready_is_left_to_the_runner() -> None:
     batch = queue.take(1.0)
     assert batch is not None
     assert (texts(batch), batch.prepared) == (["one"], None)
+
+
+def test_a_suspects_inputs_run_alone() -> None:
+    suspect = held("same", "other", "same", job_id="suspect", crashes=Crashes({2: 1}))
+    queue, _ = queue_of(held("same", "another"), suspect)
+    queue.add(items_of(held("same", job_id="late")))
+    batches = [queue.take(1.0) for _ in range(4)]
+    first, *alone = batches
+    assert texts(first) == ["same", "another"]
+    assert [texts(batch) for batch in alone] == [["same"], ["other"], ["same"]]
+    for batch in alone:
+        assert batch is not None
+        [item] = batch.items
+        assert item.job is suspect
+        assert list(item.with_followers()) == [item]

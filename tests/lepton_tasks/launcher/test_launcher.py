@@ -259,6 +259,23 @@ def test_some_exit_codes_allow_a_restart_at_once(
     assert "gpu: ended with exit code 70 (its device is broken), starting again at once" in status
 
 
+def test_a_crash_that_is_explained_is_no_crash_of_its_own(
+    tmp_path: Path, journal: Journal, wait_until: WaitUntil
+) -> None:
+    status: list[str] = []
+    impatient = RestartPolicy(first_delay=600.0, limit=2)
+    spec = replace(
+        journal.spec("gpu", LEAVE + "sys.exit(1)"),
+        policy=impatient,
+        gone=lambda: "3 inputs were in work",
+    )
+    with Launcher([spec], tmp_path, on_status=status.append):
+        journal.let_leave()
+        wait_until(lambda: len(journal.lines("started")) > 3)
+    crash = "gpu: ended with exit code 1, starting again at once; 3 inputs were in work"
+    assert status.count(crash) >= 3
+
+
 @pytest.mark.parametrize("kill", [True, False])
 def test_an_ailing_child_is_replaced(
     tmp_path: Path, journal: Journal, wait_until: WaitUntil, kill: bool

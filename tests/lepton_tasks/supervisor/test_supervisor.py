@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lepton_tasks.embedded.commands import lepton_command
 from lepton_tasks.errors import ConfigError
 from lepton_tasks.jobs import Submitted
 from lepton_tasks.producer import Producer
@@ -21,41 +18,9 @@ from lepton_tasks.states import JobState
 from lepton_tasks.store.store import open_store
 from lepton_tasks.supervisor.progress import PROGRESS_VARIABLE
 from lepton_tasks.supervisor.supervisor import node_names
+from tests.support.lepton_worker import WAIT, LeptonWorker
 
-WAIT = 90.0
 TEXT = "a sentence that keeps the encoder busy for a while, " * 6
-
-
-class LeptonWorker:
-    """``lepton worker`` on CPU slots; whatever is left of it is killed at the end."""
-
-    def __init__(self, settings: Settings, log: Path, slots: int) -> None:
-        self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                lepton_command(
-                    *("worker", "--tasks", "moderation", "--name", "test@%h"),
-                    *("--devices", "cpu", "--per-device", str(slots)),
-                ),
-                env={**os.environ, **settings.environment(), "LEPTON_TUNE": "false"},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def said(self, text: str) -> bool:
-        return text in self.log.read_text()
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + WAIT
-        while not condition():
-            assert self.process.poll() is None, self.log.read_text()[-4000:]
-            assert time.monotonic() < end, self.log.read_text()[-4000:]
-            time.sleep(0.02)
-
-    def children(self) -> list[psutil.Process]:
-        """The worker processes, in the order of their numbers."""
-        found = psutil.Process(self.process.pid).children()
-        return sorted(found, key=lambda child: child.cmdline()[child.cmdline().index("-n") + 1])
 
 
 Start = Callable[[Settings, int], LeptonWorker]
@@ -71,8 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for worker in started:
-        worker.process.kill()  # its children are tethered
-        worker.process.wait()
+        worker.kill()
 
 
 def hang_one(children: list[psutil.Process], submit: Callable[[], None]) -> int:

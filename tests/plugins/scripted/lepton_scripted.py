@@ -1,11 +1,13 @@
-"""A task whose text says what the model shall do with it: be slow, raise, or answer.
+"""A task whose text says what the model shall do with it: be slow, raise, die, or answer.
 
-``encode sleep 2``, ``encode raise``, ``sleep 0.5`` and ``raise`` do so; any other text
-is answered with the number of forward passes so far and the size of its micro-batch.
+``encode sleep 2``, ``encode raise``, ``sleep 0.5``, ``raise`` and ``kill`` do so; any other
+text is answered with the number of forward passes so far and the size of its micro-batch.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 
@@ -77,5 +79,7 @@ def _act(script: str) -> None:
     verb, _, seconds = script.partition(" ")
     if verb == "raise":
         raise ValueError(script)
+    if verb == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     if verb == "sleep":
         time.sleep(float(seconds.split()[0]))
