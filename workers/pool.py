@@ -23,6 +23,7 @@ from workers.engines.loader import expected_bytes, load_engine
 from workers.engines.trunks import Trunks
 from workers.engines.warm import warm_up
 from workers.errors import ModelError
+from workers.heap import give_back
 from workers.refusal import Refused, model_unavailable, unknown_model
 from workers.residency import Footprint, NoRoom, Residency
 from workers.text_free import describe
@@ -140,6 +141,7 @@ class ModelPool:
             self._memory.add(entry.name, footprint(engine), pinned=True)
             self._engines[entry.name] = engine
         self._tune()
+        give_back()  # measuring has used more than any micro-batch will
 
     def engine(self, task: str, model: str | None = None) -> Engine | Loading | Refused:
         """Return the engine for a job, at once: warm, on its way, or why there is none.
