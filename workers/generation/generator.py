@@ -59,7 +59,7 @@ class Generator:
         self._thread.start()
 
     def room(self) -> int:
-        """Requests that may be submitted now."""
+        """Requests that should be submitted now; what comes beyond that waits, too."""
         if self._stop_at is not None:
             return 0
         most = self._limits.most_running + self._limits.most_waiting
@@ -69,6 +69,8 @@ class Generator:
         """Raise GenerationRefused for a request that could never run."""
         if not request.prompt:
             raise GenerationRefused("the prompt has no tokens; send some text")
+        if request.spec.max_new_tokens < 1:
+            raise GenerationRefused("max_new_tokens must be at least 1")
         if request.most_tokens > self.model.context:
             raise GenerationRefused(
                 f"the prompt has {len(request.prompt):,} tokens and max_new_tokens asks for "

@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 
 from lepton_tasks.nlp.generating import GenerationSpec
+
+_HEAD: Final = 1024
+"""Likeliest tokens looked at first for top-p: sorting a whole vocabulary takes far longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +67,22 @@ def choose(logits: torch.Tensor, draws: Sequence[Draw | None]) -> list[int | Non
 
 def _drawn(logits: torch.Tensor, draw: Draw) -> int:
     """Draw one token from ``logits`` [vocabulary]."""
+    shares = torch.softmax(logits / draw.temperature, dim=-1)
+    tokens = None  # those of the shares; where it stays None, all in the vocabulary's order
     if draw.top_k:
-        values, tokens = logits.topk(min(draw.top_k, logits.numel()))
-    else:
-        values, tokens = logits.sort(descending=True, stable=True)
-    shares = torch.softmax(values / draw.temperature, dim=-1)
-    cumulated = shares.cumsum(dim=-1)
+        shares, tokens = shares.topk(min(draw.top_k, len(shares)))
+        shares = shares / shares.sum()
+    elif draw.top_p < 1.0:
+        everything = shares
+        shares, tokens = everything.topk(min(_HEAD, len(everything)))
+        if shares.sum() < draw.top_p:
+            shares, tokens = everything.sort(descending=True)
+    cumulated = shares.cumsum(dim=-1, dtype=torch.float64)
     if draw.top_p < 1.0:
         # The first token is always kept; a later one while those before hold less than top_p.
         kept = int(((cumulated - shares) < draw.top_p).sum().clamp(min=1))
         cumulated = cumulated[:kept]
     place = int(torch.searchsorted(cumulated, cumulated[-1] * draw.chance, right=True))
-    return int(tokens[min(place, len(cumulated) - 1)])
+    if place == len(cumulated):  # rounding: the last one that has a share at all
+        place = int(torch.searchsorted(cumulated, cumulated[-1]))
+    return place if tokens is None else int(tokens[place])

@@ -116,6 +116,8 @@ def test_what_could_never_run_is_refused(client: Client) -> None:
         client.submit("a", new=900)
     with pytest.raises(GenerationRefused, match="no tokens"):
         client.submit("a", "")
+    with pytest.raises(GenerationRefused, match="at least 1"):
+        client.submit("a", new=0)
     client.submit("a", new=300)
     with pytest.raises(ModelError, match="held already"):
         client.submit("a")

@@ -44,6 +44,15 @@ def test_tokens_come_as_often_as_transformers_says(
         assert found[token] / 2000 == pytest.approx(float(wanted[token]), abs=1.5e-3)
 
 
+def test_a_flat_vocabulary_is_sorted_whole() -> None:
+    scores = torch.linspace(0.0, 0.001, 5000)[None]
+    draws = [Draw(1.0, 0, 0.5, chance) for chance in (0.0, 0.9999)]
+    first, last = choose(scores.expand(2, -1), draws)
+    assert first == 4999
+    assert last is not None
+    assert abs(last - 2500) <= 2
+
+
 def test_without_a_draw_the_likeliest_is_taken() -> None:
     scores = logits(5)
     assert choose(scores, [None] * 5) == scores.argmax(dim=-1).tolist()
@@ -70,8 +79,9 @@ def test_a_row_without_numbers_is_alone_with_it(broken: float) -> None:
 def test_tokens_that_a_model_rules_out_are_never_drawn() -> None:
     scores = logits()
     scores[0, 10:] = float("-inf")
-    draws = [Draw(5.0, 0, 1.0, step / 500) for step in range(500)]
-    assert set(choose(scores.expand(500, -1), draws)) <= set(range(10))
+    scores[0, 0] = float("-inf")
+    draws = [Draw(5.0, 0, 1.0, step / 499) for step in range(500)]
+    assert set(choose(scores.expand(500, -1), draws)) == set(range(1, 10))
 
 
 def test_a_seed_decides_the_numbers() -> None:
