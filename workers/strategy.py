@@ -49,7 +49,7 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
         # Without argsrepr no text can reach Celery's logs, events or `inspect`.
         headers = {**message.headers, "argsrepr": "", "kwargsrepr": ""}
         job_id = headers.get("id")
-        if not isinstance(job_id, str) or not 1 <= len(job_id) <= MAX_ID_LENGTH:
+        if not _is_id(job_id):
             raise InvalidTaskError("the message has no usable task id")
         own = OWN_HEADER in headers
         payload = _NO_ARGUMENTS if own else message.payload
@@ -132,6 +132,15 @@ def _request(task: str, payload: Any, priority: str, eta: float | None) -> JobRe
     if unknown:
         raise InvalidInput(f"unknown argument {min(unknown)[:64]!r}", "kwargs", "unknown_field")
     return JobRequest(task=task, priority=priority, run_at=eta, **fields)
+
+
+def _is_id(value: Any) -> bool:
+    """Whether a database can hold it; NUL or half a surrogate pair would stop every claim.
+
+    >>> [_is_id(value) for value in ("job_1", "作业 1", "", 7, "a\\x00", "\\ud800")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and value.isprintable()
 
 
 def _timestamp(value: Any, param: str) -> float | None:

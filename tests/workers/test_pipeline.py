@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 from celery.result import AsyncResult
 
+from lepton_tasks.broker.messages import thin_message
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.jobs import Job, Submitted
@@ -24,6 +26,7 @@ WINDOW = 32
 
 class Bench:
     def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
         self.store = store
         self.producer = Producer(settings, store)
         self.app = make_app(settings, ["scripted"])
@@ -112,6 +115,13 @@ def test_a_revoked_task_in_the_window_is_not_computed(bench: Bench) -> None:
     assert bench.ended(slow).state is JobState.SUCCEEDED
     assert bench.ended(unwanted).state is JobState.CANCELLED
     assert AsyncResult(unwanted.id, app=bench.app).status == "REVOKED"
+
+
+def test_an_id_that_no_database_can_hold_stops_nobody(bench: Bench) -> None:
+    with redis.Redis.from_url(bench.settings.redis_url) as client:
+        client.lpush("scripted.normal", thin_message("a\x00b", "scripted", "normal"))
+        assert bench.ended(bench.submit("answer")).state is JobState.SUCCEEDED
+        assert client.llen("lepton:quarantine") == 1
 
 
 def test_urgent_work_passes_a_full_window(bench: Bench) -> None:
