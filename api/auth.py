@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from api.errors import ApiError
 from api.services import ServicesDep
+from lepton_tasks.store.keys import SHOWN_CHARACTERS
 
 _LONGEST_KEY: Final = 256
 _CHALLENGE: Final = {"www-authenticate": "Bearer"}
@@ -49,3 +50,12 @@ async def tenant_of_request(services: ServicesDep, bearer: _Bearer, header: _Hea
 
 
 Tenant = Annotated[str, Depends(tenant_of_request)]
+
+
+async def caller_of_request(bearer: _Bearer, header: _Header) -> str:
+    """The calling key as people know it, without its secret part; for the record."""
+    key = bearer.credentials if bearer is not None else header or ""
+    return f"API key {key[:SHOWN_CHARACTERS]}…"
+
+
+Caller = Annotated[str, Depends(caller_of_request)]

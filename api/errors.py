@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from lepton_tasks.errors import (
+    Conflict,
     IdempotencyConflict,
     InvalidInput,
     LeptonError,
@@ -101,6 +102,8 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
             return error_response(422, error.code, str(error), error.param, headers)
         case InvalidInput():
             return error_response(422, error.code, str(error), error.param)
+        case Conflict():
+            return error_response(409, error.code, str(error))
         case NotFound():
             return error_response(404, error.code, str(error))
         case StoreUnavailable():

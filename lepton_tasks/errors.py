@@ -47,6 +47,14 @@ class NotFound(LeptonError):
     code = "not_found"
 
 
+class Conflict(LeptonError):
+    """What was asked does not go with the state that the object is in; ``code`` says why."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class StoreUnavailable(LeptonError):
     """The database cannot be reached, is read-only, or is at another schema version."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import orjson
 from celery.exceptions import InvalidTaskError
@@ -134,10 +134,10 @@ def _request(task: str, payload: Any, priority: str, eta: float | None) -> JobRe
     return JobRequest(task=task, priority=priority, run_at=eta, **fields)
 
 
-def _is_id(value: Any) -> bool:
-    """Whether a database can hold it; NUL or half a surrogate pair would stop every claim.
+def _is_id(value: object) -> TypeGuard[str]:
+    r"""Whether a database can hold it; NUL or half a surrogate pair would stop every claim.
 
-    >>> [_is_id(value) for value in ("job_1", "作业 1", "", 7, "a\\x00", "\\ud800")]
+    >>> [_is_id(value) for value in ("job_1", "作业 1", "", 7, "a\x00", "\ud800")]
     [True, True, False, False, False, False]
     """
     return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and value.isprintable()

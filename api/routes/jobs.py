@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, read, wait, list, cancel."""
+"""``/v1/jobs``: submit, read, wait, list, cancel, redrive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import Tenant
+from api.auth import Caller, Tenant
 from api.body import read_object
 from api.intake import read_job_request, refuse_private_webhook
 from api.schemas import JobAccepted, JobCreate, JobView, Page
@@ -137,3 +137,19 @@ def _cancel(services: Services, tenant: str, job_id: str) -> Job:
     if job.state in TERMINAL:
         announce(services.redis, [job_id], deliveries=True)
     return job
+
+
+@router.post("/{job_id}/redrive", response_model=JobView, response_model_exclude_unset=True)
+async def redrive(job_id: JobId, tenant: Tenant, caller: Caller, services: ServicesDep) -> Any:
+    """Put a dead job back into its queue, as if it had never crashed.
+
+    A job is `dead` when it has ended its worker again and again; see its `error`. One
+    in another state answers 409, `not_dead`; a line of a bulk file that is complete 409,
+    `batch_closed`.
+    """
+
+    def work() -> Job:
+        services.store.dead_letters.redrive(job_id, caller, tenant)
+        return services.store.jobs.get(tenant, job_id)
+
+    return JobView.of(await run_in_threadpool(work))

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from lepton_tasks import __version__
-from lepton_tasks.cli import batch, db, keys, quarantine, services
+from lepton_tasks.cli import batch, db, dead, keys, quarantine, services
 from lepton_tasks.cli.io import io
 from lepton_tasks.cli.tune import tune
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
@@ -36,6 +36,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(batch.app, name="batch")
     cli.add_typer(keys.app, name="keys")
     cli.add_typer(db.app, name="db")
+    cli.add_typer(dead.app, name="dead")
     cli.add_typer(quarantine.app, name="quarantine")
     return cli
 

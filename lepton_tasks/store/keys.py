@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +16,9 @@ from lepton_tasks.errors import NotFound
 from lepton_tasks.ids import new_id
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.tables import ApiKeyRow, TenantRow
+
+SHOWN_CHARACTERS: Final = 10
+"""Of a key, for people to know it by."""
 
 keys = ApiKeyRow.__table__  # type: ignore[attr-defined]
 tenants = TenantRow.__table__  # type: ignore[attr-defined]
@@ -49,7 +53,7 @@ class KeyStore:
                     id=new_id("key"),
                     tenant=tenant,
                     name=name,
-                    prefix=key[:10],
+                    prefix=key[:SHOWN_CHARACTERS],
                     hash=_digest(key),
                     created_at=now(),
                 )

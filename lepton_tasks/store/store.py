@@ -6,6 +6,7 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.batches import BatchStore
 from lepton_tasks.store.claims import ClaimStore
 from lepton_tasks.store.database import Database
+from lepton_tasks.store.dead_letters import DeadLetterStore
 from lepton_tasks.store.deliveries import DeliveryStore
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
@@ -26,6 +27,7 @@ class Store:
         self.leases = LeaseStore(database)
         self.recovery = RecoveryStore(database)
         self.suspects = SuspectStore(database)
+        self.dead_letters = DeadLetterStore(database)
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
         self.deliveries = DeliveryStore(database)

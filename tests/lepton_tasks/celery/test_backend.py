@@ -13,7 +13,8 @@ from lepton_tasks.celery.backend import JobFailed
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
-from lepton_tasks.store.store import Store
+from lepton_tasks.store.store import Store, open_store
+from tests.support.lives import TENANT, crash_alone, suspect
 
 
 @pytest.fixture
@@ -45,6 +46,19 @@ def test_failure_raises_with_the_code(store: Store, live: Settings, app: Celery)
     end(store, submitted.id, None, '{"code":"model_error","message":"no luck"}')
     with pytest.raises(JobFailed, match="model_error: no luck"):
         AsyncResult(submitted.id, app=app).get(timeout=10)
+
+
+def test_a_dead_job_has_failed(settings: Settings, redis_url: str) -> None:
+    live = settings.model_copy(update={"redis_url": redis_url, "default_tenant": TENANT})
+    store = open_store(live)
+    job_id = suspect(store)
+    result = AsyncResult(job_id, app=make_app(live, ["moderation"]))
+    assert result.status == "STARTED"
+    crash_alone(store, times=3)
+    with pytest.raises(JobFailed, match="dead: its worker died 3 times"):
+        result.get(timeout=10)
+    assert result.failed()
+    store.close()
 
 
 def test_cancelled_is_revoked(store: Store, live: Settings, app: Celery) -> None:
