@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from lepton_tasks.supervisor.progress import (
     REGION_BYTES,
     REGIONS,
 )
+from workers.turns import Turns
 
 
 class Region:
@@ -55,8 +55,7 @@ class Region:
 class Progress:
     """The worker's side of :mod:`lepton_tasks.supervisor.progress`.
 
-    Where several threads compute, the number moves whenever one of them begins or ends,
-    and it is odd while any of them computes.
+    Threads that compute take turns on the device, so one micro-batch runs at a time.
     """
 
     def __init__(self, memory: mmap.mmap) -> None:
@@ -64,8 +63,7 @@ class Progress:
         self._memory = memory
         self._cells = memoryview(memory).cast("Q")
         self._cells[0] = self._cells[1] = 0
-        self._busy = 0
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self.device, self.encoding = (Region(memory, number) for number in range(len(REGIONS)))
 
     def name(self, worker_id: str) -> None:
@@ -82,18 +80,13 @@ class Progress:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Say that one micro-batch runs inside the block, and that it has ended after it."""
-        self._move(1)
-        try:
-            yield
-        finally:
-            self._move(-1)
-
-    def _move(self, change: int) -> None:
-        with self._lock:
-            before, self._busy = self._busy, self._busy + change
-            # Odd where any computes; a change that keeps it so moves it by two.
-            self._cells[0] += 1 if (before == 0) != (self._busy == 0) else 2
+        """Wait for a turn; say that one micro-batch runs inside the block, and then its end."""
+        with self._turns.take():
+            self._cells[0] += 1
+            try:
+                yield
+            finally:
+                self._cells[0] += 1
 
 
 def open_progress() -> Progress:

@@ -37,7 +37,7 @@ class Desks:
                 desk = self._desks[engine] = self._open(engine)
                 desk.start()
             self._used_at[engine] = time.monotonic()
-            desk.add(items)
+        desk.add(items)  # may wait for the store, so cancelling must not wait for it
 
     def look(self) -> None:
         """End what was cancelled, and close desks that have been idle; called now and then."""
