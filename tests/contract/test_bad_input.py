@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.messages import thin_message
 from lepton_tasks.cli.quarantine import app as quarantine_app
-from lepton_tasks.requests import JobRequest
 from lepton_tasks.states import JobState
 from lepton_tasks.transport.quarantine import QUARANTINE_KEY, Quarantine
 from tests.support.bad_messages import (
@@ -39,15 +38,6 @@ def client(bench: NoopBench) -> Iterator[redis.Redis]:
         client.delete(QUARANTINE_KEY)
 
 
-def unpublished(bench: NoopBench, count: int) -> list[str]:
-    """Ids of stored jobs whose messages are not sent."""
-    admission, tenant = bench.producer.admission, bench.settings.default_tenant
-    jobs = [
-        admission.admit(tenant, JobRequest(task="noop", input=f"好的 {n}")) for n in range(count)
-    ]
-    return [submitted.id for submitted in bench.store.jobs.insert(jobs)]
-
-
 def drained(bench: NoopBench, client: redis.Redis) -> bool:
     """Whether no message waits or is being fetched."""
     return not (any(client.llen(queue) for queue in QUEUES) or client.hlen("lepton:unacked"))
@@ -59,7 +49,7 @@ def test_a_storm(
     marker = tmp_path / "executed"
     bad = list(quarantined(marker))
     failing = dict(refused())
-    good = unpublished(bench, 200)
+    good = bench.unpublished(200)
     messages = [thin_message(job_id, "noop", "normal") for job_id in [*good, *good[::20]]]
     messages += [*bad, *failing.values(), *unknown_jobs()]
     dice = random.Random(1)

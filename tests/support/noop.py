@@ -11,6 +11,7 @@ from typing import Final
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.jobs import Job
 from lepton_tasks.producer import Producer
+from lepton_tasks.requests import JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL
 from lepton_tasks.store.store import Store, open_store
@@ -43,6 +44,13 @@ class NoopBench:
     def submit(self, text: str = "你好 world", priority: str = "normal") -> str:
         """Submit a job; returns its id."""
         return self.producer.submit("noop", text, priority=priority).id
+
+    def unpublished(self, count: int) -> list[str]:
+        """Store jobs without sending their messages; returns their ids."""
+        tenant = self.settings.default_tenant
+        requests = [JobRequest(task="noop", input=f"好的 {n}") for n in range(count)]
+        jobs = [self.producer.admission.admit(tenant, request) for request in requests]
+        return [submitted.id for submitted in self.store.jobs.insert(jobs)]
 
     def ended(self, ids: Iterable[str]) -> list[Job]:
         """The jobs, once all are there and have ended."""
