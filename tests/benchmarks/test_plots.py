@@ -19,7 +19,7 @@ def figures_of(section: str) -> Figures:
     names = {
         "queue": [queue.OURS, "Celery, solo", "huey <8> & threads"],
         "enqueue": ["ours, SQLite, 64 callers", "Celery, send_task"],
-        "model": [model.BARE, model.OURS, model.CELERY],
+        "model": [model.BARE, model.OURS, model.NAIVE],
         "latency": [latency.name(system, "noop") for system in latency.SYSTEMS],
         "priority": [priority.IDLE, priority.mixed(100)],
         "depth": ["1,000 queued", "100,000 queued"],

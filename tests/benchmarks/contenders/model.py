@@ -28,7 +28,9 @@ def bare(bench: Bench, command: str, **options: Any) -> Any:
     return answer(argv, model_environment(bench), log, bench.limit)
 
 
-def bare_rate(bench: Bench, count: int, order: str, device: str = "cpu") -> dict[str, float]:
+def bare_rate(
+    bench: Bench, count: int, order: str, *, device: str = "cpu", engine: str = "ours"
+) -> dict[str, float]:
     """Texts a second of the bare loop, and its CPU seconds for 1,000 texts."""
     found = bare(
         bench,
@@ -38,6 +40,7 @@ def bare_rate(bench: Bench, count: int, order: str, device: str = "cpu") -> dict
         budget=bench.tuned.budget,
         threads=bench.tuned.threads,
         device=device,
+        engine=engine,
     )
     return {"rate": count / found["seconds"], "cpu": found["cpu_seconds"] / count * 1e3}
 

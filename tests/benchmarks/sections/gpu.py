@@ -34,7 +34,7 @@ def _run(run: Run) -> None:
     run.figures.note(f"The device is {device}; tuned to {bench.tuned.budget:,} padded tokens.")
     run.interleave(
         [
-            Contender(BARE, lambda: bare_rate(bench, count, "sorted", "cuda")),
+            Contender(BARE, lambda: bare_rate(bench, count, "sorted", device="cuda")),
             Contender(OURS, lambda: _ours(bench, count)),
         ]
     )

@@ -14,15 +14,15 @@ _WARM_TEXTS = 64
 
 
 def loop(
-    count: int, order: str, budget: int, threads: int, device: str = "cpu"
+    count: int, order: str, budget: int, threads: int, device: str, engine: str
 ) -> dict[str, float]:
     """Score ``count`` texts, tokenising included; loading and warming up are not counted.
 
     ``order`` is ``sorted`` (all texts by length, in rectangles of ``budget`` padded
-    tokens) or ``arrival`` (32 at a time as they come).
+    tokens) or ``arrival`` (32 at a time as they come). ``engine`` is ``ours`` or ``stock``.
     """
     torch.set_num_threads(threads)
-    classifier = Classifier(device)
+    classifier = Classifier(device, stock=engine == "stock")
     everything = list(texts(count))
     classifier.classify_sorted(everything[:_WARM_TEXTS], budget)
     began, cpu = time.perf_counter(), time.process_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from lepton_tasks.embedded.discover import running_settings
@@ -33,13 +34,8 @@ class Client:
 
     def send_many(self, task: str, groups: Sequence[Sequence[str]], priority: str) -> None:
         """Submit one job a group of texts, all in one transaction, and publish them."""
-        tenant = self._producer.settings.default_tenant
-        self._producer.put(
-            [
-                self._producer.admission.admit(tenant, _request(task, group, priority))
-                for group in groups
-            ]
-        )
+        requests = [_request(task, group, priority) for group in groups]
+        deque(self._producer.submit_many(requests, chunk=len(requests)), maxlen=0)
 
 
 def connect() -> Client:
