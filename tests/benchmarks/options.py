@@ -15,7 +15,7 @@ _ABOUT = """\
 Measure lepton-tasks beside its peers and beside the bare model loop, and say which
 targets are met. Every measurement has a Redis, a database and a home of its own, and the
 systems take turns, so that what slows the machine meets all of them. Run it on a machine
-that is otherwise idle: `make bench` takes about 25 minutes on two cores, `make bench
+that is otherwise idle: `make bench` takes about half an hour on two cores, `make bench
 QUICK=1` a few.
 
 sections:

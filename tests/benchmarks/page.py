@@ -28,7 +28,7 @@ ratios. Differences under a third are within what a shared machine does by itsel
 at their documented defaults, on a Redis with our settings (no persistence). They keep jobs and
 results in Redis memory; ours commits both to SQL with fsync, and survives the loss of Redis.
 
-**How to repeat it.** `make bench` on a machine that is otherwise idle (about 25 minutes on two
+**How to repeat it.** `make bench` on a machine that is otherwise idle (about half an hour on two
 cores), `make bench QUICK=1` for a first impression in `build/bench/`, and
 `make bench ONLY="queue model"` for single sections, which are merged into this page.
 `python -m tests.benchmarks --help` has the rest.

@@ -27,8 +27,6 @@ BULK = {
     "redis": "bulk file, Redis",
 }
 _MEGABYTE = 1e6
-_SETTLE_SECONDS = 3.0
-"""After its start a process has imported what it needs."""
 
 
 def _run(run: Run) -> None:
@@ -73,7 +71,7 @@ def _bulk(run: Run) -> dict[str, Mapping[str, float]]:
         command = stack.enter_context(
             running(_batch_run(source, folder), environment, folder / "batch.log")
         )
-        time.sleep(_SETTLE_SECONDS)
+        wait_until(lambda: session.succeeded() > 0, command, run.bench.limit, "the first lines")
         looks: dict[str, Callable[[], int]] = {
             "worker": worker.resident,
             "io": io.resident,
@@ -142,8 +140,9 @@ SECTION = Section(
     title="Memory",
     summary="peak resident memory of a model worker, and of every process during a bulk file",
     about=(
-        "Resident memory (RSS) as the kernel counts it, sampled five times a second. The start of "
-        "a worker is when it takes jobs, warm; of the other processes, three seconds after theirs."
+        "Resident memory (RSS) as the kernel counts it, sampled five times a second. The model "
+        "worker's start is when it takes jobs, warm; that of the processes around a bulk file is "
+        "when its first lines are done, so what they import is not growth."
     ),
     metrics=(
         Metric("texts", "texts"),
