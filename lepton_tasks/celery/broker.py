@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,6 +12,32 @@ from lepton_tasks.broker.tls import PARAMETERS as TLS_PARAMETERS
 
 SOCKET_SECONDS: Final = 5.0
 """Longest wait for a reply or a connection."""
+
+
+class Unshown(Mapping[str, Any]):
+    """Options that Celery sends to nobody who inspects a worker: there is a password in them.
+
+    >>> Unshown({"password": "secret"})
+    <options not shown: password>
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = dict(options)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._options[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def __repr__(self) -> str:
+        return f"<options not shown: {', '.join(self)}>"
+
+    def __json__(self) -> str:  # kombu asks for it
+        return repr(self)
 
 
 def broker_settings(url: str, **transport_options: Any) -> dict[str, Any]:
@@ -31,7 +57,7 @@ def broker_settings(url: str, **transport_options: Any) -> dict[str, Any]:
     }
     if isinstance(address.place, Sentinels):
         options["master_name"] = address.place.master_name
-        options["sentinel_kwargs"] = sentinel_options(address.place, SOCKET_SECONDS)
+        options["sentinel_kwargs"] = Unshown(sentinel_options(address.place, SOCKET_SECONDS))
     return {
         "broker_url": address.kombu_url(),
         "broker_transport_options": options,

@@ -10,11 +10,19 @@ from lepton_tasks.states import JobState
 from tests.support.noop import noop_bench
 from tests.support.sentinel import Sentinel
 
+PASSWORD = "a-password-of-redis"
+
 
 def test_no_job_is_lost_or_run_twice_by_a_failover(settings: Settings, tmp_path: Path) -> None:
-    with Sentinel(tmp_path, replicas=1, sentinels=3, password="p", sentinel_password="") as group:
+    with Sentinel(
+        tmp_path, replicas=1, sentinels=3, password=PASSWORD, sentinel_password=PASSWORD
+    ) as group:
         live = settings.model_copy(update={"redis_url": group.full_url, "visibility_timeout": 2.0})
         with noop_bench(live, tmp_path / "worker.log") as bench:
+            inspect = bench.app.control.inspect(timeout=20, limit=1)
+            shown = [inspect.stats(), inspect.conf(), inspect.report()]
+            assert all(shown)
+            assert PASSWORD not in repr(shown)
             submitted: list[str] = []
             stop = threading.Event()
 

@@ -114,6 +114,7 @@ class Sentinel:
             lines.append(f"sentinel auth-pass {name} {self._password}")
         if self._sentinel_password:
             lines.append(f"requirepass {self._sentinel_password}")
+            lines.append(f"sentinel sentinel-pass {self._sentinel_password}")
         return self._start({}, lines)
 
     def _start(self, options: dict[str, str], sentinel: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection
+from kombu.utils.json import dumps
 
 from lepton_tasks.broker.address import parse_address
 from lepton_tasks.celery.broker import broker_settings, redis_url
@@ -51,6 +52,13 @@ def test_tls_checks_certificates_whatever_kombu_would_do() -> None:
         "ssl_check_hostname": True,
     }
     assert broker_settings("redis://h")["broker_use_ssl"] is False
+
+
+def test_the_sentinels_password_is_shown_to_nobody() -> None:
+    settings = broker_settings("sentinel://:secret@a?master_name=m&sentinel_password=secret")
+    options = settings["broker_transport_options"]
+    assert options["sentinel_kwargs"]["password"] == "secret"
+    assert "secret" not in dumps(options) + repr(options)
 
 
 def test_options_of_the_caller_are_kept() -> None:
