@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLAlchemy URL; empty means SQLite at ``<home>/lepton.db``."""
     redis_url: str = ""
-    """Broker URL; empty means the Redis that ``lepton up`` runs for this home."""
+    """Broker URL (``lepton_tasks/broker/address.py``); empty: the Redis that ``lepton up`` runs."""
     lease_seconds: float = Field(default=15.0, gt=0.5, le=3600)
     """How long a worker may be silent before its jobs go to another."""
     visibility_timeout: float = Field(default=30.0, ge=1, le=3600)
