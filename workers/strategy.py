@@ -31,6 +31,16 @@ from workers.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 MAX_ID_LENGTH = 255
+_UNUSED: Final = {
+    # With these no text of a producer could reach Celery's logs, events, counters or `inspect`.
+    "argsrepr": "",
+    "kwargsrepr": "",
+    "shadow": None,
+    # Times are the row's: by its own, Celery would hold a message back or drop it.
+    "eta": None,
+    "expires": None,
+}
+"""Headers that Celery's request does not see."""
 _NO_ARGUMENTS: Final[tuple[Any, ...]] = ([], {}, {})
 """Payload of every message of ours, whatever its body says: the row holds the arguments."""
 
@@ -46,8 +56,7 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
     )
 
     def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
-        # Without argsrepr no text can reach Celery's logs, events or `inspect`.
-        headers = {**message.headers, "argsrepr": "", "kwargsrepr": ""}
+        headers = {**message.headers, **_UNUSED}
         job_id = headers.get("id")
         if not _is_id(job_id):
             raise InvalidTaskError("the message has no usable task id")
@@ -65,7 +74,7 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
             task=task,
             connection_errors=consumer.connection_errors,
             body=[[], {}, payload[2]],
-            headers=headers if own else {**headers, "eta": None, "expires": None},
+            headers=headers,
             decoded=True,
         )
         if request.revoked():

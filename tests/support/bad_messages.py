@@ -252,7 +252,7 @@ _VALUES: Final[tuple[Any, ...]] = (
 
 
 def _change_a_field(message: dict[str, Any], dice: random.Random) -> None:
-    extra = ("eta", "expires", "stamps", "stamped_headers", "group", "root_id", "retries")
+    extra = ("eta", "expires", "shadow", "stamps", "stamped_headers", "group", "root_id", "retries")
     places: list[tuple[dict[str, Any], str]] = [(message, name) for name in message]
     for inner in (message["headers"], message["properties"]):
         places += [(inner, name) for name in inner]
