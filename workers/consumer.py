@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from celery.worker.consumer import Consumer
@@ -9,6 +10,12 @@ from celery.worker.consumer import Consumer
 
 class TextFreeConsumer(Consumer):  # type: ignore[misc] # Celery has no types
     """Quarantines what cannot be a job, with the reason and without quoting it."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect; a Redis that is away is tried every two seconds. Celery's waits grow to 30 s."""
+        waits = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
+        conn.ensure_connection = partial(conn.ensure_connection, **waits)
+        return super().ensure_connected(conn)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside a message whose content cannot be decoded."""
