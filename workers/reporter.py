@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,6 +67,7 @@ class Reporter:
         self._consumer: Any = None
         self._direct = False
         self._flush_due = False
+        self._due: deque[Callable[[], None]] = deque()
 
     def attach(self, consumer: Any) -> None:
         """Use a (re)connected consumer from now on."""
@@ -155,11 +158,17 @@ class Reporter:
             self._consumer.hub.call_later(_FLUSH_SECONDS, self.flush)
 
     def _on_loop(self, work: Callable[[], None]) -> None:
+        self._due.append(work)
         hub = getattr(self._consumer, "hub", None)
         if self._direct or hub is None:
-            _guarded(work)
+            self._run_due()
         else:
-            hub.call_soon(_guarded, work)
+            hub.call_soon(self._run_due)  # which keeps no order among what it is given
+
+    def _run_due(self) -> None:
+        with suppress(IndexError):
+            while True:
+                _guarded(self._due.popleft())
 
 
 def _nothing() -> None:
