@@ -121,10 +121,14 @@ class Intake:
                 logger.warning("cannot claim %d jobs, trying again: %s", len(fetch), error)
                 time.sleep(_RETRY_SECONDS)
         requests = {received.job_id: received.request for received in fetch}
-        owned = {claim.id for claim in claims}
+        kept = {claim.id for claim in claims if claim.task in self._models.tasks}
         self._reporter.acknowledge(
             [received.request for received in fetch],
-            [received.request for received in fetch if received.job_id not in owned],
+            [
+                received.request
+                for received in fetch
+                if received.job_id not in kept or received.request is not requests[received.job_id]
+            ],
         )
         misplaced = [claim for claim in claims if not self._holder.serves(claim.task)]
         if misplaced:  # of a task whose message came by another's queue: back to its own
