@@ -121,7 +121,7 @@ class Intake:
                 logger.warning("cannot claim %d jobs, trying again: %s", len(fetch), error)
                 time.sleep(_RETRY_SECONDS)
         requests = {received.job_id: received.request for received in fetch}
-        kept = {claim.id for claim in claims if claim.task in self._models.tasks}
+        kept = {claim.id for claim in claims if self._holder.serves(claim.task)}
         self._reporter.acknowledge(
             [received.request for received in fetch],
             [
