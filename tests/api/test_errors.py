@@ -182,7 +182,7 @@ def test_a_database_that_is_away_is_503_and_to_be_tried_again(
         def fail(*_: Any, failure: Exception = failure) -> Any:
             raise failure
 
-        monkeypatch.setattr(store.jobs, "insert", fail)
+        monkeypatch.setattr(store.jobs, "insert_groups", fail)
         response = api.submit(input="x")
         assert error_of(response, 503)["code"] == "store_unavailable"
         assert response.headers["retry-after"] == "1"
@@ -198,7 +198,7 @@ def test_a_crash_is_500_and_tells_nothing(
     def crash(*_: Any) -> Any:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr(store.jobs, "insert", crash)
+    monkeypatch.setattr(store.jobs, "insert_groups", crash)
     response = api.submit(input=CANARY)
     assert error_of(response, 500)["code"] == "internal_error"
     assert "canary" not in response.text
