@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
 
 from lepton_tasks.outage import OUTAGES, Outage
@@ -39,8 +39,8 @@ def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> N
     """
     store = open_store(settings)
     try:
-        reconciler = Reconciler(store, settings, _holder())
-        asyncio.run(_run(settings, store, reconciler, on_ready))
+        with closing(Reconciler(store, settings, _holder())) as reconciler:
+            asyncio.run(_run(settings, store, reconciler, on_ready))
     finally:
         store.close()
 

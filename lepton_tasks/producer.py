@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,8 +22,9 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.requests import Admission, JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL
-from lepton_tasks.store.insertion import Outcome, is_due
+from lepton_tasks.store.insertion import Outcome, Stored
 from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +56,8 @@ class Producer:
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
         self._waiter = Waiter(connect(settings.redis_url, 5.0))
-        self._commits = GroupCommit(
-            self.store.jobs.insert_groups, self._publish, _weight, MOST_WEIGHT
-        )
+        self._window = Window(settings.publish_window)
+        self._commits = GroupCommit(self._commit, self._publish, _weight, MOST_WEIGHT)
 
     def submit(
         self,
@@ -135,25 +136,36 @@ class Producer:
             IdempotencyConflict: a key was used before for another job.
             StoreUnavailable: the database cannot be used; nothing was stored.
         """
-        return self._commits.call(jobs) if jobs else []
+        return self._commits.call(jobs).answers if jobs else []
 
     async def put_async(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """:meth:`put` for an event loop."""
-        return await self._commits.call_async(jobs)
+        return (await self._commits.call_async(jobs)).answers
+
+    def _commit(self, groups: Sequence[Sequence[NewJob]]) -> Sequence[Outcome]:
+        queues = {job.queue for jobs in groups for job in jobs}
+        if unsure := self._window.unsure(queues):
+            try:
+                self._window.saw(self._publisher.lengths(unsure))
+            except BrokerUnavailable as error:
+                logger.warning("%s; jobs are stored and published later", error)
+                self._window.lost()
+        outcomes = self.store.jobs.insert_groups(groups, self._window.allowance)
+        self._window.sending(_counts(_due(outcomes)))
+        return outcomes
 
     def _publish(self, groups: Sequence[Sequence[NewJob]], outcomes: Sequence[Outcome]) -> None:
-        due = [
-            job
-            for jobs, outcome in zip(groups, outcomes, strict=True)
-            if not isinstance(outcome, Exception)
-            for job, answer in zip(jobs, outcome, strict=True)
-            if not answer.replayed and is_due(job, answer.created_at)
-        ]
+        due = _due(outcomes)
+        held_back = any(one.held_back for one in outcomes if isinstance(one, Stored))
+        lengths: dict[str, int] = {}
         try:
-            self._publisher.publish(due)
+            if due or (held_back and not self._window.is_lost):
+                lengths = self._publisher.publish(due, held_back)
         except BrokerUnavailable as error:
             logger.warning("%s; the reconciler publishes %d jobs later", error, len(due))
+            self._window.lost()
             self._leave_to_reconciler(due)
+        self._window.sent(_counts(due), lengths)
 
     def _leave_to_reconciler(self, jobs: Sequence[NewJob]) -> None:
         # The jobs are committed, so an error here must not look like a refusal; if the
@@ -217,6 +229,14 @@ class Producer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _due(outcomes: Sequence[Outcome]) -> list[NewJob]:
+    return [job for one in outcomes if isinstance(one, Stored) for job in one.due]
+
+
+def _counts(jobs: Sequence[NewJob]) -> Counter[str]:
+    return Counter(job.queue for job in jobs)
 
 
 def _weight(jobs: Sequence[NewJob]) -> int:

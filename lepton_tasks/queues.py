@@ -12,6 +12,8 @@ from typing import Any, Final
 from lepton_tasks.errors import InvalidInput
 
 MESSAGE_PREFIX: Final = "lepton."
+UNACKED_KEY: Final = "lepton:unacked"
+"""Redis hash of the messages that workers have fetched and not acknowledged."""
 
 
 class Priority(StrEnum):

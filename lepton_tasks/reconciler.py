@@ -8,15 +8,19 @@ what it publishes a second time, claiming drops.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
+from typing import Final
 
 import redis
 
+from lepton_tasks.audit import Auditor
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import BrokerUnavailable
-from lepton_tasks.queues import Priority
+from lepton_tasks.feed_loop import FeedLoop
+from lepton_tasks.feeder import Feeder
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 
@@ -24,9 +28,12 @@ logger = logging.getLogger(__name__)
 
 LOCK = "reconciler"
 EPOCH_KEY = "lepton:epoch"
-_LOCK_SECONDS = 5.0
-_PAGE = 1000
-_LOST_AFTER_SECONDS = 30.0
+_LOCK_SECONDS: Final = 5.0
+_FEED_SECONDS: Final = 4.0
+"""How long after taking the lock queues are refilled: less than it is held."""
+_LOST_AFTER_SECONDS: Final = 30.0
+_WINDOWS_TO_AUDIT: Final = 10
+"""A queue longer than so many windows is filled by others."""
 
 
 class Reconciler:
@@ -38,15 +45,26 @@ class Reconciler:
         self._settings = settings
         self._holder = holder
         self._redis = connect(settings.redis_url, 2.0)
-        self._publisher = Publisher(self._redis)
+        self._feeder = Feeder(store, Publisher(self._redis), settings.publish_window)
+        self._loop = FeedLoop(self._feeder.feed, self._redis)
+        self._auditor = Auditor(
+            store.outbox,
+            self._redis,
+            max(_LOST_AFTER_SECONDS, 2 * settings.visibility_timeout),
+            _WINDOWS_TO_AUDIT * settings.publish_window,
+        )
 
     def run_once(self) -> None:
         """Do the periodic work once, unless another process does it now.
+
+        While this is called again and again, and this process holds the lock, queues are
+        refilled between the calls too.
 
         Raises:
             StoreUnavailable: the database is away; try again later. A Redis that is
                 away is no error: what cannot be published waits.
         """
+        held_at = time.monotonic()
         if not self._store.leases.hold(LOCK, self._holder, _LOCK_SECONDS):
             return
         self._recover()
@@ -54,8 +72,10 @@ class Reconciler:
             announce(self._redis, (), deliveries=True)
         try:
             self._check_epoch()
-            self._find_lost()
-            self._publish()
+            if lost := self._auditor.audit():
+                logger.warning("%d messages were lost; publishing their jobs again", lost)
+            self._feeder.feed()
+            self._loop.keep_on(_FEED_SECONDS - (time.monotonic() - held_at))
         except BrokerUnavailable as error:
             logger.warning("%s; trying again", error)
 
@@ -87,28 +107,7 @@ class Reconciler:
         if lost:
             logger.warning("Redis has lost its queues; publishing %d jobs again", lost)
 
-    def _find_lost(self) -> None:
-        """Publish again what should long have been fetched from a queue that is empty."""
-        patience = max(_LOST_AFTER_SECONDS, 2 * self._settings.visibility_timeout)
-        for task, priority in self._store.outbox.overdue_queues(patience):
-            if self._publisher.depth(task, priority) == 0:
-                lost = self._store.outbox.forget_published(task, priority, patience)
-                logger.warning("publishing %d lost jobs of %s.%s again", lost, task, priority)
-
-    def _publish(self) -> None:
-        """Fill each queue's window from the store, urgent queues first."""
-        for task, priority in self._store.outbox.unpublished_queues():
-            self._fill(task, priority)
-
-    def _fill(self, task: str, priority: Priority) -> None:
-        room = self._settings.publish_window - self._publisher.depth(task, priority)
-        while room > 0:
-            page = self._store.outbox.take_unpublished(task, priority, min(room, _PAGE))
-            if not page:
-                return
-            try:
-                self._publisher.publish(page)
-            except BrokerUnavailable:
-                self._store.jobs.unpublish([job.id for job in page])
-                raise
-            room -= len(page)
+    def close(self) -> None:
+        """Stop refilling queues, and close the connections to Redis."""
+        self._loop.close()
+        self._redis.close()

@@ -29,8 +29,12 @@ class Settings(BaseSettings):
     """Seconds a fetched message may stay unclaimed before the broker offers it again."""
     publish_timeout: float = Field(default=0.25, gt=0, le=30)
     """Seconds a submit waits for Redis; what is not published then, the reconciler publishes."""
-    publish_window: int = Field(default=10_000, ge=1)
-    """Most messages the reconciler keeps in one queue; the rest of a backlog waits in SQL."""
+    publish_window: int = Field(default=2_000, ge=2)
+    """Most jobs of one queue in Redis; the rest of a backlog waits in SQL, tenants taking turns.
+
+    It is how many jobs a tenant with a long backlog can put ahead of another's. Half of
+    it must outlast the fastest workers for a tenth of a second.
+    """
     token_budget: int = Field(default=0, ge=0)
     """Padded tokens one micro-batch may hold; 0 takes what the machine was tuned to."""
     step_cap_seconds: float = Field(default=0.1, gt=0, le=10)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import redis
 
 from lepton_tasks.broker.messages import thin_messages
+from lepton_tasks.broker.wakeups import BACKLOG_CHANNEL
 from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.queues import Priority, queue_name
 
@@ -38,8 +39,13 @@ class Publisher:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def publish(self, jobs: Iterable[Publishable]) -> None:
+    def publish(self, jobs: Iterable[Publishable], held_back: bool = False) -> dict[str, int]:
         """Push one message a job; a queue's messages keep their order.
+
+        ``held_back`` says that other jobs wait in the store for room: the feeder is told.
+
+        Returns:
+            Lengths of the queues now.
 
         Raises:
             BrokerUnavailable: Redis did not answer in time; some messages may be there
@@ -48,24 +54,31 @@ class Publisher:
         queues: defaultdict[tuple[str, Priority], list[str]] = defaultdict(list)
         for job in jobs:
             queues[job.task, job.priority].append(job.id)
-        if not queues:
-            return
+        if not queues and not held_back:
+            return {}
         try:
             with self._client.pipeline(transaction=False) as pipe:
                 for (task, priority), ids in queues.items():
                     # Consumers pop from the right.
                     pipe.lpush(queue_name(task, priority), *thin_messages(ids, task, priority))
-                pipe.execute()
+                if held_back:
+                    pipe.publish(BACKLOG_CHANNEL, b"1")
+                replies = pipe.execute()
         except redis.RedisError as error:
             raise BrokerUnavailable(f"Redis did not take the messages: {error}") from error
+        names = [queue_name(task, priority) for task, priority in queues]
+        return dict(zip(names, replies, strict=False))
 
-    def depth(self, task: str, priority: Priority) -> int:
-        """Messages that wait on a queue.
+    def lengths(self, queues: Sequence[str]) -> dict[str, int]:
+        """Messages that wait on each queue, in one round trip.
 
         Raises:
             BrokerUnavailable: Redis did not answer in time.
         """
         try:
-            return int(self._client.llen(queue_name(task, priority)))
+            with self._client.pipeline(transaction=False) as pipe:
+                for queue in queues:
+                    pipe.llen(queue)
+                return dict(zip(queues, pipe.execute(), strict=True))
         except redis.RedisError as error:
             raise BrokerUnavailable(f"Redis did not answer: {error}") from error

@@ -14,6 +14,8 @@ import redis
 
 CHANNEL: Final = "lepton:done"
 DELIVERIES_CHANNEL: Final = "lepton:deliveries"
+BACKLOG_CHANNEL: Final = "lepton:backlog"
+"""Says that jobs wait in the store for room in their queue."""
 _LISTEN_SECONDS: Final = 1.0
 
 

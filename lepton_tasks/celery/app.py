@@ -8,7 +8,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from lepton_tasks.celery.broker import broker_settings
-from lepton_tasks.queues import Priority, queue_name, route_task
+from lepton_tasks.queues import UNACKED_KEY, Priority, queue_name, route_task
 from lepton_tasks.settings import Settings
 
 BACKEND = "lepton_tasks.celery.backend:StoreBackend"
@@ -34,7 +34,7 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
         broker_settings(
             settings.redis_url,
             visibility_timeout=settings.visibility_timeout,
-            unacked_key="lepton:unacked",
+            unacked_key=UNACKED_KEY,
             unacked_index_key="lepton:unacked_index",
             unacked_mutex_key="lepton:unacked_mutex",
             unacked_mutex_expire=30,

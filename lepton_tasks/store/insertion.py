@@ -6,7 +6,9 @@ through SQLAlchemy's own processing of parameters a row costs several times as m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,15 +18,34 @@ from sqlalchemy.dialects import postgresql
 
 from lepton_tasks.errors import IdempotencyConflict, StoreUnavailable
 from lepton_tasks.jobs import NewJob, Submitted
-from lepton_tasks.queues import Priority
+from lepton_tasks.queues import Priority, queue_name
 from lepton_tasks.states import JobState
+from lepton_tasks.store.backlog import count_published, has_backlog
 from lepton_tasks.store.database import now
 from lepton_tasks.store.tables import JobRow
+from lepton_tasks.window import Allowance
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 
-Outcome = list[Submitted] | Exception
-"""What became of one caller's jobs: an answer for each, or why none of them was stored."""
+Allow = Callable[[str], Allowance]
+"""Says how many jobs may be published at once to a queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One caller's jobs, stored: an answer for each, in order.
+
+    ``due`` are those to be published now. ``held_back`` tells that others are due too
+    and wait for room.
+    """
+
+    answers: list[Submitted]
+    due: list[NewJob]
+    held_back: bool
+
+
+Outcome = Stored | Exception
+"""What became of one caller's jobs: stored, or why none of them was."""
 
 _Key = tuple[str, str]  # tenant, idempotency key
 
@@ -34,7 +55,8 @@ _KEYS_A_QUERY: Final = 400
 
 def new_row(job: NewJob, clock: float) -> dict[str, Any]:
     """Columns of a job created at ``clock``; one that is due counts as published."""
-    return _ALIKE | dict(zip(_COLUMNS, _values(job, clock), strict=True))
+    values = _values(job, clock, published=is_due(job, clock))
+    return _ALIKE | dict(zip(_COLUMNS, values, strict=True))
 
 
 _ALIKE: Final = {"state": _QUEUED, "attempts": 0, "fence": 0, "cancel_requested": False}
@@ -61,7 +83,7 @@ _COLUMNS: Final = (
 )
 
 
-def _values(job: NewJob, clock: float) -> tuple[Any, ...]:
+def _values(job: NewJob, clock: float, published: bool) -> tuple[Any, ...]:
     """Values of the other columns, of plain types, which drivers bind without looking twice."""
     payload = job.payload
     return (
@@ -76,7 +98,7 @@ def _values(job: NewJob, clock: float) -> tuple[Any, ...]:
         clock if job.run_at is None else job.run_at,
         None if job.ttl_seconds is None else clock + job.ttl_seconds,
         clock,
-        clock if is_due(job, clock) else None,
+        clock if published else None,
         job.idempotency_key,
         job.body_hash,
         job.batch_id,
@@ -102,34 +124,68 @@ class TornGroups(Exception):
         self.errors = errors
 
 
-def insert_rows(connection: Connection, groups: Sequence[Sequence[NewJob]]) -> list[Outcome]:
+def insert_rows(
+    connection: Connection, groups: Sequence[Sequence[NewJob]], allow: Allow | None = None
+) -> list[Outcome]:
     """Insert several callers' jobs; returns an outcome a caller, in order.
+
+    Due jobs count as published where ``allow`` lets them be, all of them without it.
 
     Raises:
         TornGroups: callers with several jobs met a conflict. Roll back and insert the
             others again, for what these callers inserted must not stay.
     """
     if not any(groups):
-        return [[] for _ in groups]
+        return [Stored([], [], held_back=False) for _ in groups]
     clock: float = connection.execute(select(now())).scalar_one()
     new = [job for group in groups for job in group]
+    due = {job.id for job in new if is_due(job, clock)}
+    at_once = due if allow is None else _at_once(connection, new, due, clock, allow)
     keys = {_key(job) for job in new if job.idempotency_key is not None}
     if keys:  # one order for all processes, so that they cannot deadlock over the keys
         new.sort(key=_key)
-    _execute(connection, [_values(job, clock) for job in new])
+    _execute(connection, [_values(job, clock, job.id in at_once) for job in new])
     holders = _holders(connection, sorted(keys))
     outcomes: list[Outcome] = []
     torn: dict[int, Exception] = {}
     for place, group in enumerate(groups):
         try:
-            outcomes.append([_answer(job, clock, holders) for job in group])
+            answers = [_answer(job, clock, holders) for job in group]
         except (IdempotencyConflict, StoreUnavailable) as error:
             outcomes.append(error)
             if len(group) > 1:
                 torn[place] = error
+        else:
+            fresh = [job for job, one in zip(group, answers, strict=True) if not one.replayed]
+            held_back = any(job.id in due and job.id not in at_once for job in fresh)
+            published = [job for job in fresh if job.id in at_once]
+            outcomes.append(Stored(answers, published, held_back))
     if torn:
         raise TornGroups(torn)
     return outcomes
+
+
+def _at_once(
+    connection: Connection, new: Sequence[NewJob], due: set[str], clock: float, allow: Allow
+) -> set[str]:
+    """Ids of the jobs to publish now: their queue has room, and their tenant no backlog there."""
+    chosen: set[str] = set()
+    wanted: defaultdict[tuple[str, Priority, str], list[str]] = defaultdict(list)
+    for job in new:
+        if job.id in due:
+            wanted[job.task, job.priority, job.tenant].append(job.id)
+    left: dict[str, int] = {}
+    for (task, priority, tenant), ids in wanted.items():
+        queue = queue_name(task, priority)
+        allowance = allow(queue)
+        room = left.setdefault(queue, allowance.room)
+        if room == 0 or has_backlog(connection, task, priority, tenant, clock):
+            continue
+        if (share := allowance.share) is not None:
+            room = min(room, share - count_published(connection, task, priority, tenant, share))
+        chosen.update(ids[:room])
+        left[queue] -= min(room, len(ids))
+    return chosen
 
 
 def _key(job: NewJob) -> _Key:

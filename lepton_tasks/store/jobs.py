@@ -14,7 +14,7 @@ from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import TERMINAL, WAITING, JobState
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.insertion import Outcome, TornGroups, insert_rows
+from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, insert_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 
@@ -69,36 +69,46 @@ class JobStore:
         [outcome] = self.insert_groups([new])
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return outcome.answers
 
-    def insert_groups(self, groups: Sequence[Sequence[NewJob]]) -> list[Outcome]:
+    def insert_groups(
+        self, groups: Sequence[Sequence[NewJob]], allow: Allow | None = None
+    ) -> list[Outcome]:
         """Store several callers' jobs in one transaction; each caller's all or none.
 
+        Due jobs count as published where ``allow`` lets them be; the others wait for the
+        feeder. Without it all of them do, as in :meth:`insert`.
+
         Returns:
-            What became of each caller's jobs: answers as of :meth:`insert`, or the
-            exception that this caller alone should see.
+            What became of each caller's jobs: stored, or the exception that this caller
+            alone should see.
 
         Raises:
             StoreUnavailable: the database cannot be used; nothing was stored.
         """
         try:
-            return self._database.transact(lambda connection: insert_rows(connection, groups))
+            return self._database.transact(
+                lambda connection: insert_rows(connection, groups, allow)
+            )
         except TornGroups as torn:
             errors = torn.errors
         except (DBAPIError, ValueError, TypeError) as error:
             if len(groups) == 1:
                 return [error]
-            return self._insert_halves(groups)
-        others = iter(self.insert_groups([g for n, g in enumerate(groups) if n not in errors]))
+            return self._insert_halves(groups, allow)
+        kept = [group for place, group in enumerate(groups) if place not in errors]
+        others = iter(self.insert_groups(kept, allow))
         return [errors[n] if n in errors else next(others) for n in range(len(groups))]
 
-    def _insert_halves(self, groups: Sequence[Sequence[NewJob]]) -> list[Outcome]:
+    def _insert_halves(
+        self, groups: Sequence[Sequence[NewJob]], allow: Allow | None
+    ) -> list[Outcome]:
         """Find the row that cannot be stored, so that its neighbours are."""
         outcomes: list[Outcome] = []
         middle = len(groups) // 2
         for half in (groups[:middle], groups[middle:]):
             try:
-                outcomes += self.insert_groups(half)
+                outcomes += self.insert_groups(half, allow)
             except StoreUnavailable as error:
                 outcomes += [error] * len(half)
         return outcomes

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, Text, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState
+from lepton_tasks.store.backlog import Backlog, backlog_queues
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow, MarkerRow
 
@@ -34,90 +40,89 @@ class OutboxStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._mark_statement = _mark_statement(database.dialect)
+        self._forget_statement = _forget_statement(database.dialect)
 
     def unpublished_queues(self) -> list[tuple[str, Priority]]:
-        """Queues, as (task, priority), that have due jobs nobody has published."""
+        """Queues, as (task, priority), that have due jobs nobody has published; urgent first."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(jobs.c.task, jobs.c.priority)
-                .where(*_UNPUBLISHED, jobs.c.run_after <= now())
-                .distinct()
-            ).all()
-        queues = [(row.task, Priority(row.priority)) for row in rows]
-        return sorted(queues, key=lambda queue: queue[1].rank)
+            clock: float = connection.execute(select(now())).scalar_one()
+            return [
+                (task, priority)
+                for task, priority in backlog_queues(connection)
+                if Backlog(connection, task, priority, clock).tenants("", False, 1)
+            ]
 
-    def take_unpublished(self, task: str, priority: Priority, limit: int) -> list[Thin]:
-        """Mark up to ``limit`` due jobs of a queue as published, oldest first, and return them.
+    def backlog_queues(self) -> list[tuple[str, Priority]]:
+        """Queues, as (task, priority), with unpublished jobs, due or not; urgent first."""
+        with self._database.read() as connection:
+            return backlog_queues(connection)
+
+    @contextmanager
+    def backlog(self, task: str, priority: Priority) -> Iterator[Backlog]:
+        """Look at what waits in a queue; for reading within the block."""
+        with self._database.read() as connection:
+            clock: float = connection.execute(select(now())).scalar_one()
+            yield Backlog(connection, task, priority, clock)
+
+    def mark_published(self, job_ids: Sequence[str]) -> set[str]:
+        """Mark jobs as published, and return those that nobody had marked or ended before.
 
         The caller publishes them next and calls ``unpublish`` if that fails.
         """
+        # Lost with the disk's cache it is made again: the job is then published twice.
+        rows = self._database.transact(
+            lambda connection: connection.execute(
+                self._mark_statement, {"wanted": bind_rows((job_id,) for job_id in job_ids)}
+            ).all(),
+            durable=False,
+        )
+        return {row.id for row in rows}
 
-        def work(connection: Connection) -> list[Thin]:
-            page = (
-                select(jobs.c.id)
-                .where(
-                    *_UNPUBLISHED,
-                    jobs.c.run_after <= now(),
-                    jobs.c.task == task,
-                    jobs.c.priority == priority,
-                )
-                .order_by(jobs.c.run_after, jobs.c.id)
-                .limit(min(limit, _PAGE))
-                .with_for_update(skip_locked=True)
-                .cte("page")  # evaluated once; as a subquery PostgreSQL may run it again
-            )
-            rows = connection.execute(
-                update(jobs)
-                .where(jobs.c.id.in_(select(page.c.id)), *_UNPUBLISHED)
-                .values(published_at=now())
-                .returning(jobs.c.id)
-            ).all()
-            return [Thin(row.id, task, priority) for row in sorted(rows, key=lambda row: row.id)]
-
-        return self._database.transact(work)
-
-    def overdue_queues(self, older_than: float) -> list[tuple[str, Priority]]:
-        """Queues with jobs published more than ``older_than`` seconds ago and not claimed."""
+    def overdue(self, older_than: float, limit: int) -> list[Thin]:
+        """Jobs published at least ``older_than`` seconds ago and not claimed, oldest first."""
         with self._database.read() as connection:
+            clock: float = connection.execute(select(now())).scalar_one()
             rows = connection.execute(
-                select(jobs.c.task, jobs.c.priority)
-                .where(jobs.c.state == JobState.QUEUED, jobs.c.published_at < now() - older_than)
-                .distinct()
+                select(jobs.c.id, jobs.c.task, jobs.c.priority)
+                .where(*_PUBLISHED, jobs.c.published_at <= clock - older_than)
+                .order_by(jobs.c.published_at)
+                .limit(limit)
             ).all()
-        return [(row.task, Priority(row.priority)) for row in rows]
+        return [Thin(row.id, row.task, Priority(row.priority)) for row in rows]
 
     def forget_published(
-        self, task: str | None = None, priority: Priority | None = None, older_than: float = 0.0
+        self, job_ids: Sequence[str] | None = None, older_than: float = 0.0
     ) -> int:
-        """Declare messages lost, of one queue or of all: their jobs are published again.
+        """Declare messages lost, of these jobs or of all: they are published again.
 
         A message that was not lost after all is a duplicate, which claiming drops.
         """
-        condition = [jobs.c.state == JobState.QUEUED, jobs.c.published_at <= now() - older_than]
-        if task is not None and priority is not None:
-            condition += [jobs.c.task == task, jobs.c.priority == priority]
+        if job_ids is None:
+            total = 0
+            while page := self.overdue(older_than, _PAGE):
+                total += self.forget_published([job.id for job in page], older_than)
+            return total
+        parameters = {"wanted": bind_rows((job_id,) for job_id in job_ids)}
 
-        def page(connection: Connection) -> int:
-            some = select(jobs.c.id).where(*condition).limit(_PAGE)
-            rows = connection.execute(
-                update(jobs)
-                .where(jobs.c.id.in_(some), *condition)
-                .values(published_at=None)
-                .returning(jobs.c.id)
-            ).all()
-            return len(rows)
+        def work(connection: Connection) -> int:
+            clock: float = connection.execute(select(now())).scalar_one()
+            statement = self._forget_statement.where(jobs.c.published_at <= clock - older_than)
+            return len(connection.execute(statement, parameters).all())
 
-        total = 0
-        while (changed := self._database.transact(page)) > 0:
-            total += changed
-        return total
+        return self._database.transact(work)
 
     def expire_deadlines(self) -> int:
         """End queued jobs whose deadline has passed; at most a page a call."""
+        with self._database.read() as connection:
+            clock: float = connection.execute(select(now())).scalar_one()
+            # PostgreSQL's clock is volatile: compared with it, the index could not be used.
+            late = [_QUEUED, jobs.c.deadline <= clock]
+            if connection.execute(select(jobs.c.id).where(*late).limit(1)).first() is None:
+                return 0
 
         def work(connection: Connection) -> int:
-            late = [jobs.c.state == JobState.QUEUED, jobs.c.deadline <= now()]
-            page = select(jobs.c.id).where(*late).limit(_PAGE)
+            page = select(jobs.c.id).where(*late).order_by(jobs.c.deadline).limit(_PAGE)
             rows = connection.execute(
                 update(jobs)
                 .where(jobs.c.id.in_(page), *late)
@@ -132,29 +137,6 @@ class OutboxStore:
             return len(rows)
 
         return self._database.transact(work)
-
-    def has_published(self) -> bool:
-        """Whether any message should be in Redis or on its way to a claim."""
-        with self._database.read() as connection:
-            return bool(
-                connection.execute(
-                    select(
-                        exists().where(
-                            jobs.c.state == JobState.QUEUED, jobs.c.published_at.is_not(None)
-                        )
-                    )
-                ).scalar()
-            )
-
-    def oldest_queued_age(self) -> float:
-        """Seconds that the oldest due job has waited; 0 with an empty backlog."""
-        with self._database.read() as connection:
-            age = connection.execute(
-                select(func.max(now() - jobs.c.run_after)).where(
-                    jobs.c.state == JobState.QUEUED, jobs.c.run_after <= now()
-                )
-            ).scalar()
-        return max(0.0, age or 0.0)
 
     def marker(self, name: str, value: str) -> str:
         """Read a marker, written as ``value`` where it does not exist yet."""
@@ -175,4 +157,27 @@ class OutboxStore:
         return self._database.transact(work)
 
 
-_UNPUBLISHED = (jobs.c.state == JobState.QUEUED, jobs.c.published_at.is_(None))
+_QUEUED: Final = jobs.c.state == literal_column("'queued'")  # as the partial indexes say it
+_UNPUBLISHED: Final = (_QUEUED, jobs.c.published_at.is_(None))
+_PUBLISHED: Final = (_QUEUED, jobs.c.published_at.is_not(None))
+
+
+def _mark_statement(dialect: str) -> ReturningUpdate[Any]:
+    wanted = rowset("wanted", dialect, {"id": Text()})
+    page = (
+        select(jobs.c.id)
+        .where(jobs.c.id.in_(select(wanted.c.id)), *_UNPUBLISHED)
+        .order_by(jobs.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return update(jobs).where(jobs.c.id.in_(page)).values(published_at=now()).returning(jobs.c.id)
+
+
+def _forget_statement(dialect: str) -> ReturningUpdate[Any]:
+    wanted = rowset("wanted", dialect, {"id": Text()})
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(select(wanted.c.id)), *_PUBLISHED)
+        .values(published_at=None)
+        .returning(jobs.c.id)
+    )

@@ -29,14 +29,25 @@ class JobRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_idempotency"),
         Index("ix_jobs_tenant_created", "tenant", "created_at", "id"),
+        # A queued job is in one of these two: in the backlog, or in Redis and few.
         Index(
-            "ix_jobs_queued",
+            "ix_jobs_unpublished",
             "task",
             "priority",
-            "published_at",
+            "tenant",
             "run_after",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
+            "id",
+            sqlite_where=text("state = 'queued' AND published_at IS NULL"),
+            postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_published",
+            "task",
+            "priority",
+            "tenant",
+            "published_at",
+            sqlite_where=text("state = 'queued' AND published_at IS NOT NULL"),
+            postgresql_where=text("state = 'queued' AND published_at IS NOT NULL"),
         ),
         Index(
             "ix_jobs_deadline",

@@ -89,7 +89,7 @@ def measure(url: str, folder: Path) -> dict[str, list[float]]:
     database = Database(url)
     upgrade_schema(database)
     with EmbeddedRedis(folder) as server, redis.Redis.from_url(server.url) as client:
-        settings = Settings(home=folder, redis_url=server.url)
+        settings = Settings(home=folder, redis_url=server.url, publish_window=1_000_000)
         app = Celery(broker=server.url, set_as_current=False)
         with Producer(settings, Store(database)) as producer:
             sides: dict[str, Callable[[], object]] = {

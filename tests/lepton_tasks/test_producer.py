@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lepton_tasks.broker.connection import connect
-from lepton_tasks.broker.wakeups import announce
+from lepton_tasks.broker.wakeups import BACKLOG_CHANNEL, announce
 from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound
 from lepton_tasks.jobs import FinishedJob, Submitted
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.producer import Producer
+from lepton_tasks.queues import Priority
 from lepton_tasks.requests import JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
@@ -26,6 +27,11 @@ from tests.support.message import messages_of
 @pytest.fixture
 def producer(store: Store, settings: Settings, redis_url: str) -> Producer:
     return Producer(settings.model_copy(update={"redis_url": redis_url}), store)
+
+
+def narrow(producer: Producer) -> Producer:
+    """A producer of another process, with a small window."""
+    return Producer(producer.settings.model_copy(update={"publish_window": 32}), producer.store)
 
 
 def queued(producer: Producer, queue: str = "moderation.normal") -> list[str]:
@@ -161,8 +167,62 @@ def test_without_redis_a_submit_still_counts(store: Store, settings: Settings) -
     away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
     submitted = Producer(away, store).submit("moderation", "hello")
     assert submitted.state is JobState.QUEUED
-    [waiting] = store.outbox.take_unpublished("moderation", submitted.priority, 10)
-    assert waiting.id == submitted.id
+    with store.outbox.backlog("moderation", submitted.priority) as backlog:
+        assert [job.id for job in backlog.jobs("default", 10)] == [submitted.id]
+
+
+def test_what_is_beyond_the_window_waits_in_the_store(producer: Producer) -> None:
+    requests = [JobRequest("moderation", f"{n}") for n in range(30)]
+    ids = [answer.id for answer in narrow(producer).submit_many(requests)]
+    assert queued(producer) == ids[:16]
+    # What comes later goes behind what waits, though the queue has room again.
+    connect(producer.settings.redis_url, 5.0).rpop("moderation.normal", 16)
+    later = narrow(producer).submit("moderation", "later").id
+    assert queued(producer) == []
+    with producer.store.outbox.backlog("moderation", Priority.NORMAL) as backlog:
+        assert [job.id for job in backlog.jobs("default", 50)] == [*ids[16:], later]
+
+
+def test_a_tenant_with_little_waiting_passes_a_long_backlog(producer: Producer) -> None:
+    mine = narrow(producer)
+    flood = [JobRequest("moderation", f"{n}") for n in range(30)]
+    ids = [answer.id for answer in mine.submit_many(flood, tenant="flood")]
+    others = [mine.submit("moderation", "hello", tenant="quiet").id for _ in range(5)]
+    assert queued(producer) == ids[:16] + others[:2]  # its share of the window
+    many = [mine.submit("moderation", "hello", tenant=f"t{n}").id for n in range(20)]
+    assert queued(producer) == ids[:16] + others[:2] + many[:14]  # the window is full
+    for tenant, some in (("flood", ids[16:]), ("quiet", others[2:]), ("t19", many[19:])):
+        with producer.store.outbox.backlog("moderation", Priority.NORMAL) as backlog:
+            assert [job.id for job in backlog.jobs(tenant, 50)] == some
+    assert producer.store.jobs.backlog() == {("moderation", "normal"): 55}
+
+
+def test_a_window_is_one_queues(producer: Producer) -> None:
+    mine = narrow(producer)
+    list(mine.submit_many(JobRequest("moderation", f"{n}") for n in range(30)))
+    urgent = mine.submit("moderation", "now", priority="high")
+    assert queued(producer, "moderation.high") == [urgent.id]
+
+
+def test_whoever_holds_jobs_back_says_so(producer: Producer) -> None:
+    client = connect(producer.settings.redis_url, 5.0)
+    with client.pubsub(ignore_subscribe_messages=True) as hints:  # type: ignore[no-untyped-call]
+        hints.subscribe(BACKLOG_CHANNEL)
+        assert hints.get_message(timeout=5) is None  # the subscription's own answer
+        producer.submit("moderation", "hello")
+        list(narrow(producer).submit_many(JobRequest("moderation", f"{n}") for n in range(30)))
+        assert hints.get_message(timeout=30) is not None
+
+
+def test_while_redis_is_away_it_is_asked_now_and_then(
+    store: Store, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    with Producer(away, store) as producer:
+        ids = [producer.submit("moderation", f"{n}").id for n in range(20)]
+    with store.outbox.backlog("moderation", Priority.NORMAL) as backlog:
+        assert [job.id for job in backlog.jobs("default", 50)] == ids
+    assert len(caplog.messages) < 20
 
 
 def test_bad_input_stores_nothing(producer: Producer, store: Store) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
 import pytest
 import redis
 
@@ -9,7 +12,6 @@ from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.launcher.ports import free_port
-from lepton_tasks.queues import Priority
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
@@ -17,11 +19,24 @@ from lepton_tasks.store.store import Store
 from tests.support.message import messages_of
 
 QUEUE = "moderation.normal"
+Once = Callable[[Settings], None]
 
 
 @pytest.fixture
 def live(settings: Settings, redis_url: str) -> Settings:
     return settings.model_copy(update={"redis_url": redis_url})
+
+
+@pytest.fixture
+def reconcile(store: Store) -> Iterator[Once]:
+    """Does the periodic work once; what it leaves running ends with the test."""
+    with ExitStack() as stack:
+
+        def once(settings: Settings) -> None:
+            reconciler = stack.enter_context(closing(Reconciler(store, settings, "here")))
+            reconciler.run_once()
+
+        yield once
 
 
 def a_job(**changes: object) -> NewJob:
@@ -34,87 +49,83 @@ def published(settings: Settings) -> list[str]:
     return [message["headers"]["id"] for message in messages_of(client, QUEUE)]
 
 
-def test_jobs_of_a_silent_worker_run_again(store: Store, live: Settings) -> None:
+def test_jobs_of_a_silent_worker_run_again(store: Store, live: Settings, reconcile: Once) -> None:
     job = a_job()
     store.jobs.insert([job])
     store.leases.register("w1", "gone", ["moderation"], 0.0)
     store.claims.claim("w1", [job.id])
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert store.jobs.get("t", job.id).state is JobState.QUEUED
     assert published(live) == [job.id]
 
 
-def test_what_could_not_be_published_is_published_in_order(store: Store, live: Settings) -> None:
+def test_what_could_not_be_published_is_published_in_order(
+    store: Store, live: Settings, reconcile: Once
+) -> None:
     jobs = [a_job() for _ in range(3)]
     store.jobs.insert(jobs)
     store.jobs.unpublish([job.id for job in jobs])
     away = live.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
-    Reconciler(store, away, "here").run_once()
+    reconcile(away)
     assert published(live) == []
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert published(live) == [job.id for job in jobs]
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert len(published(live)) == 3
 
 
-def test_a_redis_that_lost_its_data_is_filled_again(store: Store, live: Settings) -> None:
-    reconciler = Reconciler(store, live, "here")
-    reconciler.run_once()
+def test_a_redis_that_lost_its_data_is_filled_again(
+    store: Store, live: Settings, reconcile: Once
+) -> None:
+    reconcile(live)
     jobs = [a_job() for _ in range(3)]
     store.jobs.insert(jobs)
     Publisher(connect(live.redis_url, 5.0)).publish(jobs)
-    reconciler.run_once()
+    reconcile(live)
     assert len(published(live)) == 3
     with redis.Redis.from_url(live.redis_url) as client:
         client.flushall()
-    reconciler.run_once()
+    reconcile(live)
     assert sorted(published(live)) == sorted(job.id for job in jobs)
 
 
-def test_a_later_job_is_published_when_it_is_due(store: Store, live: Settings) -> None:
+def test_a_later_job_is_published_when_it_is_due(
+    store: Store, live: Settings, reconcile: Once
+) -> None:
     later, due = a_job(run_at=4_000_000_000.0), a_job(run_at=1.0)
     store.jobs.insert([later, due])
     store.jobs.unpublish([due.id])
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert published(live) == [due.id]
 
 
-def test_the_window_bounds_what_redis_holds(store: Store, live: Settings) -> None:
+def test_a_queue_is_refilled_up_to_half_its_window(
+    store: Store, live: Settings, reconcile: Once
+) -> None:
     jobs = [a_job() for _ in range(10)]
     store.jobs.insert(jobs)
     store.jobs.unpublish([job.id for job in jobs])
-    narrow = live.model_copy(update={"publish_window": 4})
-    Reconciler(store, narrow, "here").run_once()
+    reconcile(live.model_copy(update={"publish_window": 8}))
     assert published(live) == [job.id for job in jobs[:4]]
 
 
-def test_late_jobs_expire(store: Store, live: Settings) -> None:
+def test_late_jobs_expire(store: Store, live: Settings, reconcile: Once) -> None:
     job = a_job(ttl_seconds=-1.0)
     store.jobs.insert([job])
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     seen = store.jobs.get("t", job.id)
     assert seen.state is JobState.EXPIRED
     assert seen.error is not None
     assert seen.error["code"] == "expired"
 
 
-def test_one_process_at_a_time(store: Store, live: Settings) -> None:
+def test_one_process_at_a_time(store: Store, live: Settings, reconcile: Once) -> None:
     assert store.leases.hold("reconciler", "another", 60.0)
     job = a_job()
     store.jobs.insert([job])
     store.jobs.unpublish([job.id])
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert published(live) == []
     assert store.leases.hold("reconciler", "another", 0.0)
-    Reconciler(store, live, "here").run_once()
+    reconcile(live)
     assert published(live) == [job.id]
-
-
-def test_a_lost_message_is_noticed_when_its_queue_is_empty(store: Store, live: Settings) -> None:
-    job = a_job()
-    store.jobs.insert([job])
-    assert store.outbox.overdue_queues(0.0) == [("moderation", Priority.NORMAL)]
-    assert store.outbox.overdue_queues(60.0) == []
-    assert store.outbox.forget_published("moderation", Priority.BULK) == 0
-    assert store.outbox.forget_published("moderation", Priority.NORMAL) == 1
-    assert store.outbox.unpublished_queues() == [("moderation", Priority.NORMAL)]

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from lepton_tasks.errors import IdempotencyConflict, StoreUnavailable
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.store.database import Database
-from lepton_tasks.store.insertion import Outcome
+from lepton_tasks.store.insertion import Outcome, Stored
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.store import Store
 
@@ -22,8 +22,8 @@ def keyed(key: str, body: str = "h") -> NewJob:
 
 
 def ids(outcome: Outcome) -> list[str]:
-    assert isinstance(outcome, list)
-    return [answer.id for answer in outcome]
+    assert isinstance(outcome, Stored)
+    return [answer.id for answer in outcome.answers]
 
 
 def stored(store: Store) -> set[str]:
@@ -59,8 +59,8 @@ def test_a_conflict_is_its_callers_alone(store: Store) -> None:
     )
     assert isinstance(conflict, IdempotencyConflict)
     assert (ids(first), ids(last)) == ([one.id], [another.id])
-    assert isinstance(replay, list)
-    assert replay[0].replayed
+    assert isinstance(replay, Stored)
+    assert (replay.answers[0].replayed, replay.due) == (True, [])
     assert len(stored(store)) == 3
 
 
@@ -84,7 +84,7 @@ def test_one_key_in_one_group_is_one_job(store: Store) -> None:
 
 def test_more_keys_than_a_query_takes(store: Store) -> None:
     new = [keyed(f"k{n}") for n in range(900)]
-    assert ids(store.jobs.insert(new)) == [job.id for job in new]
+    assert [answer.id for answer in store.jobs.insert(new)] == [job.id for job in new]
     again = store.jobs.insert([keyed(f"k{n}") for n in range(900)])
     assert [answer.id for answer in again] == [job.id for job in new]
     assert all(answer.replayed for answer in again)
@@ -113,5 +113,5 @@ def test_an_outage_is_everybodys() -> None:
 
 
 def test_callers_without_jobs_get_no_answers(store: Store) -> None:
-    assert store.jobs.insert_groups([[], []]) == [[], []]
+    assert [ids(outcome) for outcome in store.jobs.insert_groups([[], []])] == [[], []]
     assert store.jobs.insert([]) == []
