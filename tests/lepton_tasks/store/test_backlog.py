@@ -141,6 +141,7 @@ def test_every_statement_walks_an_index(many: Store) -> None:
         many.outbox.overdue(0.0, 100)
         many.outbox.forget_published(ids[:10])
         many.outbox.expire_deadlines()
+        assert many.jobs.backlog() == {("moderation", "normal"): 4_003}
         many.jobs.unpublish(ids)
     with many.database.read() as connection:
         for statement, parameters in seen:
