@@ -54,9 +54,10 @@ class Feeder:
         return Fed(sum(one.jobs for one in fed), any(one.more for one in fed))
 
     def _feed(self, task: str, priority: Priority, length: int) -> Fed:
-        room = min(self._fill - length, _MOST_JOBS)
-        if room < self._least:
+        free = self._fill - length
+        if free < self._least:
             return Fed(0, more=True)
+        room = min(free, _MOST_JOBS)
         chosen = self._choose(task, priority, room)
         if chosen:
             marked = self._store.outbox.mark_published([job.id for job in chosen])

@@ -117,7 +117,8 @@ class Runtime:
             self.reporter,
         )
         self._cancelling = Every(_CANCEL_SECONDS, self._heed_cancels, "cancelling")
-        self._reconciling = reconciling(Reconciler(store, settings, self.worker_id))
+        self._reconciler = Reconciler(store, settings, self.worker_id)
+        self._reconciling = reconciling(self._reconciler)
         self._started = False
         self._drained = False
 
@@ -177,6 +178,7 @@ class Runtime:
         released = self._store.claims.release([job.claim for job in unfinished])
         self.reporter.flush()
         self._reconciling.stop()
+        self._reconciler.close()
         self._heartbeat.stop()
         logger.info("drained: %d jobs were given back", len(released))
 

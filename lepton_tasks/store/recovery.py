@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Text,
+    delete,
     exists,
     func,
     literal_column,
@@ -33,6 +34,9 @@ workers = WorkerRow.__table__  # type: ignore[attr-defined]
 
 ATTEMPTS_TO_SUSPECT: Final = 3
 """Workers that nobody watched which a job may lose before it is suspected."""
+FORGET_SECONDS: Final = 86_400.0
+"""How long after its lease the row of a worker is kept."""
+_PAGE: Final = 500
 _RUNNING: Final[ColumnElement[str]] = literal_column("'running'")  # the partial index fits it
 _SUSPECTED: Final[dict[str, Any]] = REQUEUED | {
     "state": JobState.SUSPECT,
@@ -99,7 +103,19 @@ class RecoveryStore:
         recovered = Recovered()
         for worker_id in self._silent():
             recovered += self._database.transact(partial(self._end, worker_id))
+        self._forget_long_gone()
         return recovered
+
+    def _forget_long_gone(self) -> None:
+        """Delete the rows of workers that ended a day ago: no claim of theirs is on its way."""
+        busy = exists().where(jobs.c.state == _RUNNING, jobs.c.worker_id == workers.c.id)
+        gone = (workers.c.lease_until <= now() - FORGET_SECONDS, ~busy)
+        with self._database.read() as connection:
+            found = connection.execute(select(workers.c.id).where(*gone).limit(_PAGE)).scalars()
+            ids = list(found)
+        if ids:
+            with self._database.write() as connection:
+                connection.execute(delete(workers).where(workers.c.id.in_(ids), *gone))
 
     def _silent(self) -> Sequence[str]:
         held = exists().where(jobs.c.state == _RUNNING, jobs.c.worker_id == workers.c.id)

@@ -70,6 +70,16 @@ def test_tenants_alternate_and_the_window_holds(store: Store, client: redis.Redi
         assert mine == sorted(mine)  # ids sort by age
 
 
+def test_a_window_larger_than_many_transactions_is_refilled(
+    store: Store, client: redis.Redis
+) -> None:
+    wait_in_sql(store, *(a_job("a") for _ in range(1_500)))
+    feeder = Feeder(store, Publisher(client), window=20_000)
+    while feeder.feed().more:
+        continue
+    assert client.llen(QUEUE) == 1_500
+
+
 def test_tenants_share_by_cost(store: Store, client: redis.Redis) -> None:
     large = set(wait_in_sql(store, *(a_job("large", 640) for _ in range(40))))
     wait_in_sql(store, *(a_job("small", 16) for _ in range(400)))

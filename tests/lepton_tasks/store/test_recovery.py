@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select, update
+
 from lepton_tasks.crashes import Crashes
 from lepton_tasks.in_work import InWork
 from lepton_tasks.jobs import FinishedJob
@@ -9,7 +11,7 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.recovery import ATTEMPTS_TO_SUSPECT, Recovered
 from lepton_tasks.store.store import Store
-from lepton_tasks.store.tables import JobRow
+from lepton_tasks.store.tables import JobRow, WorkerRow
 from tests.support.lives import (
     TASKS,
     a_job,
@@ -24,6 +26,7 @@ from tests.support.lives import (
 )
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
+workers = WorkerRow.__table__  # type: ignore[attr-defined]
 
 RESULT = '{"outputs":[{"flagged":false}]}'
 
@@ -205,3 +208,18 @@ def test_the_innocent_come_first(quick_store: Store) -> None:
     bulk, high = suspect(store, priority=Priority.BULK), suspect(store, priority=Priority.HIGH)
     assert store.suspects.counts() == {"moderation": 3}
     assert [claim_alone(store).id for _ in range(3)] == [high, bulk, crashed]
+
+
+def test_rows_of_workers_go_a_day_after_them(quick_store: Store) -> None:
+    store = quick_store
+    for name in ("gone", "busy", "alive"):
+        worker(store, name)
+    ids = queued(store, a_job())
+    store.claims.claim("busy", ids)
+    store.leases.end_host("gone")
+    store.recovery.recover()
+    with store.database.write() as connection:
+        connection.execute(update(workers).where(workers.c.id == "gone").values(lease_until=1.0))
+    store.recovery.recover()
+    with store.database.read() as connection:
+        assert set(connection.execute(select(workers.c.id)).scalars()) == {"busy", "alive"}
