@@ -119,6 +119,8 @@ class Supervised:
     def _failed(self, child: Child, problem: str, at_once: str | None = None) -> None:
         ready_for = 0.0 if self._ready_at is None else time.monotonic() - self._ready_at
         explained = self._bury(child)
+        if explained:
+            self._was_ready = True  # it had work, so it was ready, whether that was seen or not
         if at_once is not None:
             problem += f" ({at_once})"
         if not (self.spec.restart and self._was_ready):

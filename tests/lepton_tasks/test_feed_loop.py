@@ -68,7 +68,7 @@ def test_without_a_backlog_it_sleeps_until_a_hint(bench: Bench, client: redis.Re
     bench.loop.keep_on(60)
     bench.reaches(1)
     for hints in (1, 2, 3):
-        until(lambda: client.publish(BACKLOG_CHANNEL, b"1") == 1)
+        assert client.publish(BACKLOG_CHANNEL, b"1") >= 1  # feeders of other tests may hear it
         bench.reaches(1 + hints)
     assert bench.rounds < 20
 
