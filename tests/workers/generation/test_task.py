@@ -19,8 +19,8 @@ from tests.support.models import save_decoder
 from tests.support.plugins import NOOP, installed
 from workers.catalogue.entries import choose, load_catalogue
 from workers.errors import CatalogueError
-from workers.generation.build import build_generator
-from workers.generation.requests import Generation, GenerationRequest
+from workers.generation.engine import build_decoder
+from workers.generation.requests import Generation
 
 PLUGIN = NOOP.parent / "generation"
 
@@ -46,16 +46,15 @@ def encode(task: AnyTask, text: str = "今天", **options: Any) -> ModelInput:
 
 def test_examples_run_from_text_to_output(task: AnyTask) -> None:
     entry = choose(load_catalogue(load_settings()), "generation", None)
-    generator = build_generator(entry, torch.device("cpu"))
+    engine = build_decoder(entry, torch.device("cpu"))
+    generator = engine.generator()
     generator.start()
     done: queue.Queue[Generation | Exception] = queue.Queue()
     for example in task.examples:
         options = task.options_model.model_validate(dict(example.options))
         model_input = task.encode(example.input, options)
-        (encoded,) = generator.model.tokenize([model_input])
-        generator.submit(
-            GenerationRequest.of("a", model_input, encoded.tokens, rank=1, tenant="t"), done.put
-        )
+        (encoded,) = engine.tokenize([model_input])
+        generator.submit(encoded.tokens.request("a", rank=1, tenant="t"), done.put)
         outcome = done.get(timeout=60)
         assert isinstance(outcome, Generation)
         raw: Mapping[str, Any] = outcome.raw()
@@ -93,4 +92,4 @@ def test_wrong_limits_of_a_model_are_named(plugin: Path) -> None:
     entry = choose(load_catalogue(load_settings()), "generation", None)
     wrong = entry.model_copy(update={"options": {"cache_tokens": 3}})
     with pytest.raises(CatalogueError, match=r"\[tiny-generation\] options\.cache_tokens"):
-        build_generator(wrong, torch.device("cpu"))
+        build_decoder(wrong, torch.device("cpu"))
