@@ -44,7 +44,8 @@ def _sqlite_now(element: now, compiler: Any, **_: Any) -> str:
 
 @compiles(now, "postgresql")
 def _postgresql_now(element: now, compiler: Any, **_: Any) -> str:
-    return "(extract(epoch from clock_timestamp())::double precision)"
+    # A subquery is evaluated once a statement: rows agree on the time, and an index can serve it.
+    return "(SELECT extract(epoch from clock_timestamp())::double precision)"
 
 
 class Database:

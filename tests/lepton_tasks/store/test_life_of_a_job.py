@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ EXAMPLES = int(os.environ.get("LEPTON_TEST_EXAMPLES", "100"))
 RESULT = '{"outputs":[{}]}'
 ERROR = '{"code":"model_error","message":"no"}'
 BATCH = "batch_1"
+CLOCK_TICK = 0.002
+"""So suspects of two recoveries never tie on SQLite's clock, whose ties would depend on chance."""
 
 SELDOM = st.integers(0, 2).map(lambda number: number == 2)
 WORKERS = st.sampled_from(["w1", "w2"])
@@ -274,6 +277,7 @@ class Life(RuleBasedStateMachine):
     def recover(self) -> None:
         before = {one: job.state for one, job in self.known.items()}
         found = self.store.recovery.recover()
+        time.sleep(CLOCK_TICK)
         for worker, in_work in self.ended.items():
             self._take_back(worker, in_work)
         states = [job.state for one, job in self.known.items() if before[one] != job.state]
