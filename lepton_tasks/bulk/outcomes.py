@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lepton_tasks.bulk.shards import Problem
@@ -14,8 +15,8 @@ CANCELLED: Final = Problem("cancelled", "the batch was cancelled before this lin
 def outcomes_of(job: Job) -> list[Any]:
     """Return, for each input of an ended job, its output (JSON values) or a Problem.
 
-    An output that is an object with the one key ``error`` is how a worker says that
-    this input failed and its neighbours did not.
+    An output that is an object with the one key ``error``, itself an object, is how a
+    worker says that this input failed and its neighbours did not.
     """
     if job.state is JobState.SUCCEEDED and job.result is not None:
         return [_outcome(output) for output in job.result["outputs"]]
@@ -32,9 +33,14 @@ def _outcome(output: Any) -> Any:
     >>> _outcome({"error": {"code": "model_error", "message": "no"}})
     Problem(code='model_error', message='no')
     """
-    failed = isinstance(output, dict) and output.keys() == {"error"}
-    return _problem(output["error"]) if failed else output
+    if (
+        isinstance(output, dict)
+        and output.keys() == {"error"}
+        and isinstance(output["error"], dict)
+    ):
+        return _problem(output["error"])
+    return output
 
 
-def _problem(error: Any) -> Problem:
+def _problem(error: Mapping[str, Any]) -> Problem:
     return Problem(str(error.get("code", "error")), str(error.get("message", "no reason given")))
