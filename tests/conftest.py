@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -17,6 +18,20 @@ from tests.support.certificates import Authority
 from tests.support.postgres import TestPostgres
 from tests.support.sentinel import Sentinel
 from tests.support.tls_proxy import TlsProxy
+
+
+def pytest_configure() -> None:
+    """Property tests take the same examples in every run, and as long as a busy machine needs.
+
+    To look for new ones: ``pytest --hypothesis-profile=default``.
+    """
+    hypothesis.settings.register_profile(
+        "suite",
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
