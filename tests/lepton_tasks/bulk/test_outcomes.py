@@ -10,9 +10,9 @@ import pytest
 from lepton_tasks.bulk.outcomes import CANCELLED, outcomes_of
 from lepton_tasks.bulk.shards import Problem
 from lepton_tasks.jobs import FinishedJob, Job
-from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState
 from tests.support.held import held
+from tests.support.stored import stored_job
 
 
 def ended(
@@ -21,27 +21,8 @@ def ended(
     outputs: list[Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> Job:
-    return Job(
-        id="job_1",
-        tenant="acme",
-        task="moderation",
-        priority=Priority.BULK,
-        state=state,
-        single=False,
-        items=items,
-        attempts=1,
-        created_at=1.0,
-        started_at=None,
-        finished_at=2.0,
-        run_at=1.0,
-        deadline=None,
-        cancel_requested=False,
-        batch_id="batch_1",
-        ordinal=0,
-        metadata={},
-        result=None if outputs is None else {"outputs": outputs},
-        error=error,
-    )
+    result = None if outputs is None else {"outputs": outputs}
+    return stored_job(state=state, single=False, items=items, result=result, error=error)
 
 
 def as_read(finished: FinishedJob, items: int) -> Job:
