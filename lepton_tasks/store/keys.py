@@ -84,7 +84,7 @@ class KeyStore:
             keys.c.prefix,
             keys.c.created_at,
             keys.c.revoked_at,
-        ).order_by(keys.c.created_at)
+        ).order_by(keys.c.created_at, keys.c.id)
         if tenant is not None:
             query = query.where(keys.c.tenant == tenant)
         with self._database.read() as connection:
