@@ -15,11 +15,8 @@ import pytest
 import redis
 from kombu import Connection
 
-from lepton_tasks.embedded.redis import EmbeddedRedis
-from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.transport.quarantine import QUARANTINE_KEY, Quarantine
 from tests.support.consuming import KEYS, PATIENCE, bulk, default_queue, publish, receiving, stock
-from tests.support.proxy import Proxy
 
 UNACKED, INDEX = KEYS["unacked_key"], KEYS["unacked_index_key"]
 
@@ -193,36 +190,6 @@ def test_the_quarantine_is_bounded(redis_url: str, client: redis.Redis) -> None:
     assert kept == [f"bad {n}".encode() for n in range(49, 39, -1)]
 
 
-def test_no_more_is_fetched_than_the_consumer_has_room_for(
-    redis_url: str, client: redis.Redis
-) -> None:
-    with bulk(redis_url) as connection, receiving(connection, "q", ack=False) as received:
-        publish(connection, "q", *range(100))
-        capacity = 0
-        received.channel.fetch_room = lambda: capacity - len(received.bodies)
-        received.once()
-        assert client.llen("q") == 100
-        for capacity in (7, 30, 100):
-            received.until_count(capacity)
-            received.once()
-            assert client.hlen(UNACKED) == len(received.bodies) == capacity
-    assert client.llen("q") == 100
-
-
-def test_prefetch_bounds_a_fetch(redis_url: str, client: redis.Redis) -> None:
-    with (
-        bulk(redis_url) as connection,
-        receiving(connection, "q", ack=False, prefetch=5) as received,
-    ):
-        publish(connection, "q", *range(20))
-        received.until_count(5)
-        received.once()
-        assert (client.hlen(UNACKED), client.llen("q")) == (5, 15)
-        for message in received.messages[:3]:
-            message.ack()
-        received.until_count(8)
-
-
 def test_queues_share_a_fetch_by_the_weights_of_their_priorities(redis_url: str) -> None:
     names = {name: f"moderation.{name}" for name in ("bulk", "high", "normal")}
     with bulk(redis_url, fetch_limit=21) as connection:
@@ -268,30 +235,6 @@ def test_a_consumer_that_raises_keeps_the_rest_in_order(
             assert received.bodies == list(range(10))
 
 
-def test_a_user_that_may_not_track_is_told_what_to_allow(
-    redis_url: str, client: redis.Redis
-) -> None:
-    client.acl_setuser(
-        "nobody",
-        enabled=True,
-        nopass=True,
-        keys="*",
-        channels="*",
-        categories=["+@all"],
-        commands=["-client"],
-    )
-    try:
-        url = redis_url.replace(redis_url.split("@")[0], "redis://nobody:x")
-        with (
-            bulk(url) as connection,
-            receiving(connection, "q") as received,
-            pytest.raises(BrokerUnavailable, match=r"\+client\|tracking"),
-        ):
-            received.until(lambda: False)
-    finally:
-        client.acl_deluser("nobody")
-
-
 def kill_consumers(client: redis.Redis) -> None:
     for connection in client.client_list():
         if connection["name"] == "consumer":
@@ -331,43 +274,6 @@ def test_connections_killed_with_messages_in_flight_lose_nothing(
     assert kills == 8
     assert done == set(range(total))
     assert client.keys() == []
-
-
-def test_consuming_goes_on_after_a_link_that_died_in_silence(
-    redis_server: EmbeddedRedis, redis_url: str, client: redis.Redis
-) -> None:
-    options = {"health_check_interval": 1, "socket_timeout": 1, "unacked_restore_throttle": 1}
-    with Proxy(redis_server.port) as proxy, stock(redis_url) as sender:
-        url = redis_url.replace(f":{redis_server.port}/", f":{proxy.port}/")
-        with (
-            bulk(url, visibility_timeout=1, **options) as connection,
-            receiving(connection, "q") as received,
-        ):
-            publish(sender, "q", *range(5))
-            received.until_count(5)
-            received.once()
-            proxy.freeze()
-            publish(sender, "q", *range(5, 10))
-            received.until(lambda: set(received.bodies) == set(range(10)))
-    assert not client.exists(UNACKED, INDEX, "q")
-
-
-def test_news_that_come_together_with_the_answer_are_heard(
-    redis_server: EmbeddedRedis, redis_url: str
-) -> None:
-    with Proxy(redis_server.port) as proxy, stock(redis_url) as sender:
-        url = redis_url.replace(f":{redis_server.port}/", f":{proxy.port}/")
-        with bulk(url) as connection, receiving(connection, "q") as received:
-            received.once()
-            received.channel.brpop_timeout = 0
-            proxy.hold()
-            received.once()  # asks again
-            received.channel.brpop_timeout = 10 * PATIENCE
-            publish(sender, "q", "你好")
-            received.until(proxy.held)
-            proxy.release()
-            received.until_count(1)
-        assert received.bodies == ["你好"]
 
 
 CHILD = """
