@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -52,6 +54,46 @@ class Region:
         self._length[0] = 0
 
 
+class SharedRegion:
+    """A region that several threads write, each its own share of it."""
+
+    def __init__(self, region: Region) -> None:
+        """``region`` is nobody else's."""
+        self._region = region
+        self._shares: dict[Share, Sequence[tuple[str, int]]] = {}
+        self._lock = threading.Lock()
+
+    def share(self) -> Share:
+        """Return the share of one thread; nothing of it is in work."""
+        return Share(self)
+
+    def _set(self, share: Share, inputs: Sequence[tuple[str, int]]) -> None:
+        with self._lock:
+            if inputs:
+                self._shares[share] = inputs
+            elif self._shares.pop(share, None) is None:
+                return
+            if self._shares:
+                self._region.hold(chain.from_iterable(self._shares.values()))
+            else:
+                self._region.clear()
+
+
+class Share:
+    """The part of a :class:`SharedRegion` that one thread writes; used like a region."""
+
+    def __init__(self, region: SharedRegion) -> None:
+        self._region = region
+
+    def hold(self, inputs: Iterable[tuple[str, int]]) -> None:
+        """Say that exactly these inputs are in work here from now on."""
+        self._region._set(self, list(inputs))
+
+    def clear(self) -> None:
+        """Say that nothing is in work here."""
+        self._region._set(self, ())
+
+
 class Progress:
     """The worker's side of :mod:`lepton_tasks.supervisor.progress`.
 
@@ -64,7 +106,10 @@ class Progress:
         self._cells = memoryview(memory).cast("Q")
         self._cells[0] = self._cells[1] = 0
         self._turns = Turns()
-        self.device, self.encoding = (Region(memory, number) for number in range(len(REGIONS)))
+        self.device, self.encoding, generating = (
+            Region(memory, number) for number in range(len(REGIONS))
+        )
+        self.generating = SharedRegion(generating)
 
     def name(self, worker_id: str) -> None:
         """Say which worker this process is, before it takes its lease.

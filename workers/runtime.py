@@ -18,7 +18,7 @@ from workers.budget import LaneBudgets
 from workers.direct import DirectIntake
 from workers.engines.base import Lane
 from workers.finisher import Finisher
-from workers.generation.desk import Desk
+from workers.generation.desk import Desk, naming
 from workers.generation.desks import Desks
 from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
@@ -79,7 +79,11 @@ class Runtime:
         progress.name(self.worker_id)
         self._desks = Desks(
             lambda engine: Desk(
-                engine.generator(self._heartbeat.is_fresh, progress.busy),
+                engine.generator(
+                    self._heartbeat.is_fresh,
+                    progress.busy,
+                    naming(progress.generating.share()),
+                ),
                 self._finisher,
                 self.reporter,
                 self._streamer,

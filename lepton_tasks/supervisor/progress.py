@@ -25,8 +25,8 @@ from lepton_tasks.in_work import InWork
 
 PROGRESS_VARIABLE: Final = "LEPTON_PROGRESS_FILE"
 """Environment variable that names the file to a worker."""
-REGIONS: Final = ("device", "encoding")
-"""Where inputs can be in work: in the model, and before it."""
+REGIONS: Final = ("device", "encoding", "generating")
+"""Where inputs can be in work: in the model, before it, and in a decoder's running batch."""
 REGION_BYTES: Final = 256 * 1024
 LONGEST_ID: Final = 128
 LENGTHS_AT: Final = 256

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 _PLUGINS = Path(__file__).parents[1] / "plugins"
+GENERATION = _PLUGINS / "generation"
+"""Folder of the task that writes on from a prompt; its model is to be made."""
 NOOP = _PLUGINS / "noop"
 """Folder of the task that does nothing."""
 SCRIPTED = _PLUGINS / "scripted"

@@ -138,3 +138,22 @@ def test_a_hung_process_is_killed_and_replaced(tmp_path: Path, how: str) -> None
         "worker: ran one micro-batch for over 1.5 s (LEPTON_HUNG_SECONDS) and was killed, "
         "starting again in 0.5 s"
     ]
+
+
+def test_threads_share_a_region(both: tuple[ProgressReader, Progress]) -> None:
+    reader, progress = both
+    progress.name("worker_1")
+    one, other = progress.generating.share(), progress.generating.share()
+    one.hold([("job_1", 0), ("job_2", 1)])
+    other.hold([("作业", 3)])
+    progress.device.hold([("job_2", 4)])
+    last = reader.last_words()
+    assert last is not None
+    assert last.in_work.places == {"job_1": (0,), "job_2": (4, 1), "作业": (3,)}
+    one.hold([("job_3", 0)])
+    one.clear()
+    one.clear()
+    assert reader.last_words() == LastWords("worker_1", InWork.of([("job_2", 4), ("作业", 3)]))
+    progress.device.clear()
+    other.hold([])
+    assert reader.last_words() == LastWords("worker_1", InWork.of([]))

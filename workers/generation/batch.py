@@ -15,7 +15,13 @@ from workers.generation.blocks import BlockPool
 from workers.generation.model import DecoderModel
 from workers.generation.paged_cache import Span
 from workers.generation.paged_model import BLOCK_TOKENS
-from workers.generation.requests import FinishReason, Generation, GenerationFailed
+from workers.generation.requests import (
+    FinishReason,
+    Generation,
+    GenerationFailed,
+    GenerationRequest,
+    OnDevice,
+)
 from workers.generation.sampling import choose
 from workers.generation.sequence import RunningRequest, Submission
 from workers.text_free import describe
@@ -47,12 +53,22 @@ class RunningBatch:
     """
 
     def __init__(
-        self, model: DecoderModel, most_running: int, read_tokens: int, turn: Turn
+        self,
+        model: DecoderModel,
+        most_running: int,
+        read_tokens: int,
+        turn: Turn,
+        on_device: OnDevice = lambda ids: None,
     ) -> None:
+        """``on_device`` is told of all requests before each pass, and of none once it went well.
+
+        All of them, because a device may tell of a fault later than in the pass that made it.
+        """
         self._model = model
         self._most_running = most_running
         self._read_tokens = read_tokens
         self._turn = turn
+        self._on_device = on_device
         self._pool = BlockPool(model.paged.blocks, BLOCK_TOKENS)
         self._running: dict[str, RunningRequest] = {}
 
@@ -62,8 +78,12 @@ class RunningBatch:
     def __contains__(self, request_id: str) -> bool:
         return request_id in self._running
 
+    def size(self, request: GenerationRequest) -> int:
+        """Return the tokens whose memory it needs: all, where nothing may run beside it."""
+        return self._pool.blocks * BLOCK_TOKENS if request.alone else request.most_tokens
+
     def fits(self, tokens: int) -> bool:
-        """Whether a request that may grow to ``tokens`` may join now."""
+        """Whether a request of that :meth:`size` may join now."""
         if len(self._running) >= self._most_running:
             return False
         return self._pool.needed(tokens) <= self._pool.free
@@ -71,7 +91,7 @@ class RunningBatch:
     def join(self, submission: Submission) -> None:
         """Let a request in; all the memory that it may ever need is its own from now on."""
         request = submission.request
-        blocks = self._pool.take(self._pool.needed(request.most_tokens))
+        blocks = self._pool.take(self._pool.needed(self.size(request)))
         self._running[request.id] = RunningRequest(
             submission, blocks, self._model.tokenizer, self._model.ends
         )
@@ -101,6 +121,7 @@ class RunningBatch:
                     self._leave(part[0].request, logits)
                 else:
                     self._advance(part, logits)
+                self._on_device(())
 
     def _reading(self) -> Iterator[Sequence[_Work]]:
         """Parts of prompts, in passes; those who read share the tokens of a step equally."""
@@ -125,6 +146,7 @@ class RunningBatch:
         """
         try:
             with self._turn():
+                self._on_device(list(self._running))
                 logits = self._model.paged.logits([one.span for one in work])
         except Exception as error:
             if is_device_fault(error):

@@ -7,14 +7,29 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from workers.finisher import Finisher
-from workers.generation.requests import Generation, GenerationRefused, GenerationRequest
+from workers.generation.requests import (
+    Generation,
+    GenerationRefused,
+    GenerationRequest,
+    OnDevice,
+)
 from workers.generation.streamer import Streamer, TextWriter
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Failed, Outcome, raised
+from workers.progress import Share
 from workers.reporter import Reporter
 
 if TYPE_CHECKING:  # it imports transformers
     from workers.generation.generator import Generator
+
+
+def naming(share: Share) -> OnDevice:
+    """Return what tells ``share`` which inputs are on the device, by the ids of requests."""
+
+    def on_device(ids: Sequence[str]) -> None:
+        share.hold(_input_name(request_id) for request_id in ids)
+
+    return on_device
 
 
 class Desk:
@@ -49,8 +64,9 @@ class Desk:
         """Take items of this generator's model."""
         self._reporter.begin(items)
         for item in items:
+            job = item.job
             request = item.encoded.tokens.request(
-                f"{item.job.claim.id}:{item.place}", item.rank, item.job.claim.tenant
+                _request_id(item.name), item.rank, job.claim.tenant, alone=job.alone
             )
             with self._lock:
                 self._held[request.id] = item
@@ -102,3 +118,18 @@ class Desk:
         with self._lock:
             item = self._held.pop(request_id)
         self._finisher.put([(item, CANCELLED if item.job.cancelled else outcome)])
+
+
+def _request_id(name: tuple[str, int]) -> str:
+    """Name an input, given as (job id, place), for the generator.
+
+    >>> _request_id(("job:1", 3)), _input_name("job:1:3")
+    ('job:1:3', ('job:1', 3))
+    """
+    job_id, place = name
+    return f"{job_id}:{place}"
+
+
+def _input_name(request_id: str) -> tuple[str, int]:
+    job_id, _, place = request_id.rpartition(":")
+    return job_id, int(place)

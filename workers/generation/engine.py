@@ -15,7 +15,7 @@ from lepton_tasks.nlp.generating import GeneratedText
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
 from workers.generation.limits import GenerationLimits, read_limits
-from workers.generation.requests import Generation, GenerationRequest
+from workers.generation.requests import Generation, GenerationRequest, OnDevice
 
 if TYPE_CHECKING:  # both import transformers, which a worker without decoders does not need
     from workers.generation.generator import Generator
@@ -31,9 +31,13 @@ class Prompt:
     ids: Sequence[int]
     model_input: ModelInput
 
-    def request(self, request_id: str, rank: int, tenant: str) -> GenerationRequest:
+    def request(
+        self, request_id: str, rank: int, tenant: str, *, alone: bool = False
+    ) -> GenerationRequest:
         """Make a request of it."""
-        return GenerationRequest.of(request_id, self.model_input, self.ids, rank, tenant)
+        return GenerationRequest.of(
+            request_id, self.model_input, self.ids, rank, tenant, alone=alone
+        )
 
 
 class DecoderEngine:
@@ -59,15 +63,19 @@ class DecoderEngine:
         ]
 
     def generator(
-        self, may_step: Callable[[], bool] = lambda: True, turn: Turn = nullcontext
+        self,
+        may_step: Callable[[], bool] = lambda: True,
+        turn: Turn = nullcontext,
+        on_device: OnDevice = lambda ids: None,
     ) -> Generator:
         """Make the thread that runs this model; one at a time, because they share its cache.
 
-        ``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass.
+        ``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass, and
+        ``on_device`` is told of whom it is.
         """
         from workers.generation.generator import Generator
 
-        return Generator(self._model, self._limits, may_step, turn)
+        return Generator(self._model, self._limits, may_step, turn, on_device)
 
     def forward(self, batch: Sequence[Encoded]) -> list[GeneratedText]:
         """Generate for all of ``batch`` together and wait; one text an item, in order.

@@ -17,6 +17,7 @@ from workers.generation.requests import (
     Generation,
     GenerationRefused,
     GenerationRequest,
+    OnDevice,
     OnDone,
     OnText,
 )
@@ -41,12 +42,16 @@ class Generator:
         limits: GenerationLimits,
         may_step: Callable[[], bool] = lambda: True,
         turn: Turn = nullcontext,
+        on_device: OnDevice = lambda ids: None,
     ) -> None:
-        """``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass."""
+        """``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass.
+
+        ``on_device`` is told, within the turn, who runs in it.
+        """
         self.model = model
         self._limits = limits
         self._may_step = may_step
-        self._batch = RunningBatch(model, limits.most_running, limits.read_tokens, turn)
+        self._batch = RunningBatch(model, limits.most_running, limits.read_tokens, turn, on_device)
         self._waiting: Waiting[Submission] = Waiting(slack=limits.cache_tokens)
         self._held: set[str] = set()
         self._cancelled: set[str] = set()
@@ -98,7 +103,7 @@ class Generator:
             self._waiting.add(
                 request.id,
                 Submission(request, on_text, done),
-                size=request.most_tokens,
+                size=self._batch.size(request),
                 rank=request.rank,
                 tenant=request.tenant,
             )

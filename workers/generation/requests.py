@@ -37,7 +37,8 @@ class FinishReason(StrEnum):
 class GenerationRequest:
     """A prompt, tokenised, and how to go on from it.
 
-    ``id`` is unique among the requests held; ``rank`` 0 is the most urgent.
+    ``id`` is unique among the requests held; ``rank`` 0 is the most urgent; ``alone`` says
+    that nothing else may run beside it.
     """
 
     id: str
@@ -45,14 +46,22 @@ class GenerationRequest:
     spec: GenerationSpec
     rank: int = 1
     tenant: str = ""
+    alone: bool = False
 
     @classmethod
     def of(
-        cls, request_id: str, model_input: ModelInput, prompt: Sequence[int], rank: int, tenant: str
+        cls,
+        request_id: str,
+        model_input: ModelInput,
+        prompt: Sequence[int],
+        rank: int,
+        tenant: str,
+        *,
+        alone: bool = False,
     ) -> GenerationRequest:
         """Make a request of an item as its task encoded it, and its tokens."""
         spec = model_input.spec if isinstance(model_input, GenerationInput) else GenerationSpec()
-        return cls(request_id, prompt, spec, rank, tenant)
+        return cls(request_id, prompt, spec, rank, tenant, alone)
 
     @property
     def most_tokens(self) -> int:
@@ -80,6 +89,8 @@ class Generation:
         )
 
 
+OnDevice = Callable[[Sequence[str]], None]
+"""Takes the ids of the requests that are on the device from now on; none when all went well."""
 OnText = Callable[[str], None]
 """Takes the next piece of a text, whole characters only."""
 OnDone = Callable[[Generation | Exception], None]

@@ -272,12 +272,14 @@ def test_short_of_memory_fewer_run_at_once(
     assert run.outcomes == alone.outcomes
 
 
+def broken(_: object, spans: Sequence[Span]) -> torch.Tensor:
+    """Fail as the forward pass of a device that is lost."""
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
 def test_a_broken_device_is_everybodys(
     llama: DecoderModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object, spans: Sequence[Span]) -> torch.Tensor:
-        raise RuntimeError("CUDA error: device-side assert triggered")
-
     run = Run(llama)
     run.join("a", "tea", max_new_tokens=5)
     monkeypatch.setattr(type(llama.paged), "logits", broken)
@@ -329,3 +331,33 @@ def test_each_pass_has_its_turn(llama: DecoderModel) -> None:
     while len(batch):
         batch.step()
     assert len(turns) == 2 + 2, "the prompt in two parts, and two more tokens"
+
+
+def test_who_is_on_the_device_is_told_until_a_pass_went_well(
+    llama: DecoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+    run = Run(llama)
+    run.batch = RunningBatch(llama, 4, 64, nullcontext, lambda ids: told.append(list(ids)))
+    run.join("a", [5] * 20, max_new_tokens=3)
+    run.step()
+    run.join("b", [6] * 20, max_new_tokens=3)
+    run.step()
+    assert told == [["a"], [], ["a", "b"], [], ["a", "b"], []], "b reads, then a writes"
+    told.clear()
+    monkeypatch.setattr(type(llama.paged), "logits", broken)
+    with pytest.raises(DeviceFault):
+        run.step()
+    assert told == [["a", "b"]]
+
+
+def test_who_must_be_alone_needs_all_the_memory(llama: DecoderModel) -> None:
+    run = Run(llama)
+    alone = GenerationRequest("alone", [5] * 20, GenerationSpec(max_new_tokens=2), alone=True)
+    run.join("a", "tea", max_new_tokens=2)
+    assert not run.batch.fits(run.batch.size(alone))
+    run.finish()
+    assert run.batch.fits(run.batch.size(alone))
+    run.batch.join(Submission(alone, None, lambda outcome: None))
+    assert not run.batch.fits(1)
+    run.finish()

@@ -41,9 +41,18 @@ class Client:
         self.threads: set[str] = set()
         self._changed = threading.Condition()
 
-    def submit(self, name: str, text: str = SENTENCES[0], *, rank: int = 1, new: int = 8) -> None:
+    def submit(
+        self,
+        name: str,
+        text: str = SENTENCES[0],
+        *,
+        rank: int = 1,
+        new: int = 8,
+        alone: bool = False,
+    ) -> None:
         prompt = self.generator.model.tokenizer.encode(text).ids
-        request = GenerationRequest(name, prompt, GenerationSpec(max_new_tokens=new), rank=rank)
+        spec = GenerationSpec(max_new_tokens=new)
+        request = GenerationRequest(name, prompt, spec, rank=rank, alone=alone)
 
         def on_text(piece: str) -> None:
             with self._changed:
@@ -157,6 +166,22 @@ def test_cancelling_ends_one_that_runs_and_one_that_waits(llama: DecoderModel) -
     assert isinstance(runs, Generation)
     assert runs.text == "".join(client.pieces["runs"])
     assert client.generator.stop() == []
+
+
+def test_who_must_be_alone_runs_after_others_and_before_others(llama: DecoderModel) -> None:
+    told: list[tuple[str, ...]] = []
+    client = Client(Generator(llama, LIMITS, on_device=lambda ids: told.append(tuple(ids))))
+    names = [f"r{number}" for number in range(30)]
+    for name in names[:4]:
+        client.submit(name, new=6)
+    client.submit("suspect", alone=True)
+    for name in names[4:]:
+        client.submit(name, new=6)
+    client.generator.start()
+    client.wait_done("suspect", *names)
+    client.generator.stop()
+    assert {ids for ids in told if "suspect" in ids} == {("suspect",)}
+    assert "suspect" in list(client.outcomes)[4:-1]
 
 
 def test_a_callback_may_submit_the_next(client: Client) -> None:

@@ -18,7 +18,7 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL, JobState
 from lepton_tasks.store.store import Store, open_store
 from tests.support.models import save_decoder
-from tests.support.plugins import NOOP, installed
+from tests.support.plugins import GENERATION, installed
 from tests.support.worker import WorkerProcess
 
 WAIT = 60.0
@@ -50,7 +50,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("writing")
-    shutil.copytree(NOOP.parent / "generation", folder, dirs_exist_ok=True)
+    shutil.copytree(GENERATION, folder, dirs_exist_ok=True)
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(catalogue.read_text().replace("1024", "16384"))
     # It never comes to an end by itself, so what is long is long.

@@ -16,20 +16,18 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import AnyTask, find_tasks
 from lepton_tasks.settings import load_settings
 from tests.support.models import save_decoder
-from tests.support.plugins import NOOP, installed
+from tests.support.plugins import GENERATION, installed
 from workers.catalogue.entries import choose, load_catalogue
 from workers.errors import CatalogueError
 from workers.generation.engine import build_decoder
 from workers.generation.requests import Generation
-
-PLUGIN = NOOP.parent / "generation"
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The plugin, installed, with a model in its folder."""
     folder = tmp_path_factory.mktemp("plugin")
-    shutil.copytree(PLUGIN, folder, dirs_exist_ok=True)
+    shutil.copytree(GENERATION, folder, dirs_exist_ok=True)
     save_decoder(folder / "model", "qwen2")
     with installed(folder):
         yield folder
