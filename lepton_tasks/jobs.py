@@ -80,7 +80,8 @@ class Submitted:
 class ClaimedJob:
     """A job that this worker owns until its lease ends, proved by ``fence`` and ``claim_id``.
 
-    ``crashes`` is None but for a suspect, whose inputs are to be run alone.
+    ``crashes`` is None but for a suspect, whose inputs are to be run alone. ``retries``
+    says how often it was put back because its failure might pass.
     """
 
     id: str
@@ -92,6 +93,7 @@ class ClaimedJob:
     claim_id: str
     deadline: float | None = None
     crashes: Crashes | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     """Grace between SIGTERM and the end of a worker."""
     hung_seconds: float = Field(default=120.0, gt=0)
     """How long one micro-batch may run before its worker is killed; loading is not counted."""
+    retries: int = Field(default=3, ge=0, le=100)
+    """How often a job is run again whose failure may pass, such as a lack of memory."""
+    retry_seconds: float = Field(default=10.0, gt=0, le=600)
+    """Wait before the first of :attr:`retries`; it doubles each time, up to ten minutes."""
     max_items_per_job: int = Field(default=256, ge=1, le=10_000)
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)

@@ -13,5 +13,9 @@ class ModelRefused(ModelError):
     """A model folder is incomplete, inconsistent or unsafe."""
 
 
+class TemporaryFailure(ModelError):
+    """What a model needs is away for now; the same inputs may well succeed later."""
+
+
 class CatalogueError(ModelError):
     """The catalogue of models is unreadable or names no model for a task."""

@@ -41,9 +41,15 @@ class Finisher:
         reporter: Reporter,
         held: HeldJobs,
         go_on: Callable[[HeldJob], None],
+        retry_in: Callable[[int], float | None],
     ) -> None:
-        """``go_on`` is called with a suspect after each of its inputs but the last."""
+        """``go_on`` is called with a suspect after each of its inputs but the last.
+
+        ``retry_in`` says in how many seconds a job is run again that was so often
+        already; None when its failure is final.
+        """
         self._go_on = go_on
+        self._retry_in = retry_in
         self._store = store
         self._redis = client
         self._reporter = reporter
@@ -87,28 +93,50 @@ class Finisher:
                 return
 
     def _commit(self, jobs: Sequence[tuple[HeldJob, FinishedJob]]) -> None:
-        while True:
-            try:
-                taken = self._store.claims.finish([finished for _, finished in jobs])
-                break
-            except (StoreUnavailable, DBAPIError) as error:
-                logger.warning("cannot store %d results, trying again: %s", len(jobs), error)
-                time.sleep(_RETRY_SECONDS)
+        again = [
+            (held.claim, wait) for held, _ in jobs if (wait := self._wait_of(held)) is not None
+        ]
+        retried = _stored(lambda: self._store.claims.retry(again), len(again))
+        final = [finished for held, finished in jobs if held.claim.id not in retried]
+        taken = _stored(lambda: self._store.claims.finish(final), len(final))
         self._held.discard(held for held, _ in jobs)
-        if len(taken) < len(jobs):
-            logger.warning("%d stale results were not written", len(jobs) - len(taken))
+        if len(taken) < len(final):
+            logger.warning("%d stale results were not written", len(final) - len(taken))
         announce(self._redis, taken, deliveries=True)
         now = time.monotonic()
         self._reporter.ended(
-            [Ended(held.request, now - (held.started_at or now), _how(done)) for held, done in jobs]
+            [
+                Ended(
+                    held.request,
+                    now - (held.started_at or now),
+                    "retried" if held.claim.id in retried else _how(done),
+                )
+                for held, done in jobs
+            ]
         )
+
+    def _wait_of(self, job: HeldJob) -> float | None:
+        """Seconds until a job is run again; None where how it went is final."""
+        if not job.retryable or job.cancelled:
+            return None
+        return self._retry_in(job.claim.retries)
+
+
+def _stored(write: Callable[[], set[str]], jobs: int) -> set[str]:
+    """Write until the store takes it; a write that went in and is repeated matches nothing."""
+    while True:
+        try:
+            return write()
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("cannot store %d results, trying again: %s", jobs, error)
+            time.sleep(_RETRY_SECONDS)
 
 
 def settle(one: Input | Item, outcome: Outcome) -> bool:
     """Put an outcome into its job; True when that was the job's last open input."""
     job = one.job
     if isinstance(outcome, Failed):
-        return job.fail_item(one.place, outcome.code, outcome.message)
+        return job.fail_item(one.place, outcome.code, outcome.message, outcome.retryable)
     try:
         output = _decoded(one, outcome)
     except Exception as error:  # noqa: BLE001 - one item's failure is an outcome

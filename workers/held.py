@@ -20,7 +20,8 @@ class HeldJob:
     """A claimed job on its way through the model. ``request`` is its Celery request.
 
     ``outputs`` holds one JSON text an input, filled in as micro-batches come back. Only
-    the finisher touches it and the counts; ``cancelled`` is set by whoever learns of it,
+    the finisher touches it, the counts and ``retryable``, set by an input whose failure may
+    pass; ``cancelled`` is set by whoever learns of it,
     ``started_at`` (monotonic seconds) by the runner, ``under_way`` (a suspect's place) by
     the preparer.
     """
@@ -36,6 +37,7 @@ class HeldJob:
     started_at: float | None = None
     cancelled: bool = False
     last_error: bytes = b""
+    retryable: bool = False
     under_way: int | None = None
 
     def __post_init__(self) -> None:
@@ -77,9 +79,10 @@ class HeldJob:
         self.open_items -= 1
         return self.open_items == 0
 
-    def fail_item(self, place: int, code: str, message: str) -> bool:
+    def fail_item(self, place: int, code: str, message: str, retryable: bool = False) -> bool:
         """Set one input's error; True when it was the last open one."""
         self.failed_items += 1
+        self.retryable = self.retryable or retryable
         self.last_error = orjson.dumps({"code": code, "message": message})
         return self.complete(place, b'{"error":' + self.last_error + b"}")
 

@@ -94,7 +94,7 @@ class Holder:
             return None
         found = self._models.engine(claim.task, job.options.model)
         if isinstance(found, Refused):
-            self._fail(job, Failed(found.code, found.message))
+            self._fail(job, Failed(found.code, found.message, found.retryable))
             return None
         if isinstance(found, Loading):
             self._parked[job] = None
@@ -108,7 +108,7 @@ class Holder:
             return  # given back meanwhile
         del self._parked[job]
         if isinstance(found, Refused):
-            self._fail(job, Failed(found.code, found.message))
+            self._fail(job, Failed(found.code, found.message, found.retryable))
             return
         job.engine = found
         self._begin([job])

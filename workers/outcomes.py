@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from workers.device_faults import is_out_of_memory
+from workers.errors import TemporaryFailure
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -15,10 +18,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why there is no answer; ``message`` quotes nothing of the input."""
+    """Why there is no answer; ``message`` quotes nothing of the input.
+
+    ``retryable`` tells that the same input may succeed later: its job is run again.
+    """
 
     code: str
     message: str
+    retryable: bool = False
 
 
 Outcome = Done | Failed
@@ -37,5 +44,11 @@ def raised(error: Exception) -> Failed:
 
     >>> raised(ValueError("a user's text")).message
     'the model raised ValueError'
+    >>> raised(MemoryError()).retryable, raised(TemporaryFailure("no route to host")).code
+    (True, 'unavailable')
     """
+    if isinstance(error, TemporaryFailure):
+        return Failed("unavailable", "what the model needs is away for now", retryable=True)
+    if is_out_of_memory(error):
+        return Failed("out_of_memory", "the device had no memory left for it", retryable=True)
     return Failed("model_error", f"the model raised {type(error).__name__}")

@@ -22,7 +22,7 @@ from workers.engines.base import Engine, Lane
 from workers.engines.loader import expected_bytes, load_engine
 from workers.engines.trunks import Trunks
 from workers.engines.warm import warm_up
-from workers.errors import ModelError
+from workers.errors import ModelError, TemporaryFailure
 from workers.heap import give_back
 from workers.refusal import Refused, model_unavailable, unknown_model
 from workers.residency import Footprint, NoRoom, Residency
@@ -38,6 +38,8 @@ HEADROOM_BYTES: Final = 64 << 20
 """What the memory bound keeps free for the tensors of a micro-batch."""
 REFUSAL_SECONDS: Final = 30.0
 """How long a model that could not be loaded is not tried again."""
+RETRYABLE_REFUSAL_SECONDS: Final = 5.0
+"""The same where the reason may pass: less than the wait of a job that is run again."""
 _LOOK_SECONDS = 0.5
 _WAITS_TO_COLLECT = 4
 _CLOSE_SECONDS = 5.0
@@ -228,14 +230,17 @@ class ModelPool:
             self._let_go(self._leaving_for(self._added(engine)))
         except NoRoom as error:
             return _refuse(entry, self._too_large(entry.name, error))
+        except TemporaryFailure as error:
+            return _refuse(entry, str(error), retryable=True)
         except ModelError as error:
             return _refuse(entry, str(error))
         except Exception as error:
             if is_device_fault(error):
                 raise DeviceFault(describe(error)) from error
             if is_out_of_memory(error):
-                return _refuse(entry, "the device has no memory left for it")
-            return _refuse(entry, f"loading or warming it raised {describe(error)}")
+                return _refuse(entry, "the device has no memory left for it", retryable=True)
+            reason = f"loading or warming it raised {describe(error)}"
+            return _refuse(entry, reason, retryable=isinstance(error, OSError))
         with self._lock:
             self._memory.add(entry.name, footprint(engine))
             self._engines[entry.name] = engine
@@ -243,8 +248,11 @@ class ModelPool:
         return engine
 
     def _refuses(self, name: str) -> bool:
-        since, _ = self._refusals.get(name, (-REFUSAL_SECONDS, None))
-        return time.monotonic() - since < REFUSAL_SECONDS
+        if name not in self._refusals:
+            return False
+        since, refused = self._refusals[name]
+        lasts = RETRYABLE_REFUSAL_SECONDS if refused.retryable else REFUSAL_SECONDS
+        return time.monotonic() - since < lasts
 
     def _leaving_for(self, wanted: int) -> list[str]:
         with self._lock:
@@ -322,9 +330,9 @@ class ModelPool:
         )
 
 
-def _refuse(entry: CatalogueEntry, reason: str) -> Refused:
+def _refuse(entry: CatalogueEntry, reason: str, retryable: bool = False) -> Refused:
     logger.warning("the model %s is not available: %s", entry.name, reason)
-    return model_unavailable(entry.name, reason, [entry.folder, entry.encoder_folder])
+    return model_unavailable(entry.name, reason, [entry.folder, entry.encoder_folder], retryable)
 
 
 def footprint(engine: Engine) -> Footprint:

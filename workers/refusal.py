@@ -14,10 +14,14 @@ _PATH = re.compile(r"(?<![\w.])/(?:[^\s/:,;'\"]+/)*([^\s/:,;'\"]+)")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """``code`` and ``message`` of the error that the job's items end with."""
+    """``code`` and ``message`` of the error that the job's items end with.
+
+    ``retryable`` tells that the worker may have the model later.
+    """
 
     code: str
     message: str
+    retryable: bool = False
 
 
 def unknown_model(task: str, model: str, known: Iterable[str]) -> Refused:
@@ -33,7 +37,9 @@ def unknown_model(task: str, model: str, known: Iterable[str]) -> Refused:
     )
 
 
-def model_unavailable(model: str, reason: str, folders: Iterable[Path | None] = ()) -> Refused:
+def model_unavailable(
+    model: str, reason: str, folders: Iterable[Path | None] = (), retryable: bool = False
+) -> Refused:
     """The catalogue has the model, but this worker cannot run it.
 
     Where files lie is the operator's business: paths in ``reason`` are cut to their last
@@ -45,4 +51,4 @@ def model_unavailable(model: str, reason: str, folders: Iterable[Path | None] = 
     for folder in filter(None, folders):
         reason = reason.replace(str(folder), folder.name)
     shown = _PATH.sub(r"\1", reason)
-    return Refused("model_unavailable", f"the model {model!r} is not available: {shown}")
+    return Refused("model_unavailable", f"the model {model!r} is not available: {shown}", retryable)

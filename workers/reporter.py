@@ -32,6 +32,7 @@ a publication at each turn of the event loop, cost more than all else a job did 
 _ENDED: Final[Mapping[str | None, tuple[str, Mapping[str, Any]]]] = {
     None: ("task-succeeded", {"result": ""}),
     "failed": ("task-failed", {"exception": "failed", "traceback": ""}),
+    "retried": ("task-retried", {"exception": "failed for now", "traceback": ""}),
     "cancelled": ("task-revoked", {"terminated": False, "signum": None, "expired": False}),
 }
 
@@ -40,7 +41,7 @@ _ENDED: Final[Mapping[str | None, tuple[str, Mapping[str, Any]]]] = {
 class Ended:
     """How a job's run ended, for Celery: ``runtime`` in seconds.
 
-    ``error`` is None for a success, else ``failed`` or ``cancelled``.
+    ``error`` is None for a success, else ``failed``, ``retried`` or ``cancelled``.
     """
 
     request: Any

@@ -11,6 +11,7 @@ from typing import Any
 from workers.budget import LaneBudgets
 from workers.device_faults import DeviceFault, is_device_fault, is_out_of_memory
 from workers.engines.base import Lane
+from workers.errors import TemporaryFailure
 from workers.finisher import Finisher
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Outcome, raised
@@ -127,7 +128,8 @@ def bisecting(
     """Compute ``items`` together; where that raises, find the culprits by halving.
 
     ``prepared`` is what was made ready for all of them, None for nothing; halves are
-    prepared anew. Running out of memory halves too and is reported to ``out_of_memory``.
+    prepared anew. Running out of memory halves too and is reported to ``out_of_memory``;
+    what is away for now (TemporaryFailure) is away for all of them and not asked again.
     A fault of the CUDA context is not survivable: it propagates and ends the process,
     because every later answer of that context would be wrong or fail.
 
@@ -140,6 +142,9 @@ def bisecting(
     except Exception as error:
         if is_device_fault(error):
             raise DeviceFault(describe(error)) from error
+        if isinstance(error, TemporaryFailure):
+            logger.warning("%d inputs: the model raised %s", len(items), describe(error))
+            return [raised(error)] * len(items)
         if is_out_of_memory(error) and len(items) > 1:
             out_of_memory()
         elif len(items) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,6 +13,7 @@ from celery.worker import state
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.ids import new_id
 from lepton_tasks.reconciler import Reconciler
+from lepton_tasks.retries import retry_in
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 from workers.budget import LaneBudgets
@@ -58,6 +60,12 @@ class Runtime:
             self.reporter,
             self._held,
             lambda suspect: self._preparer.add([suspect]),
+            lambda retries: retry_in(
+                retries,
+                settings.retries,
+                settings.retry_seconds,
+                random=random.random(),  # noqa: S311 - spreads load, keeps no secret
+            ),
         )
         self._heartbeat = Heartbeat(
             store,

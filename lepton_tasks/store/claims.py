@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Double,
     Row,
     Text,
     bindparam,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.types import TypeEngine
 
 from lepton_tasks.ids import new_id
 from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
@@ -35,7 +37,17 @@ jobs = JobRow.__table__  # type: ignore[attr-defined]
 
 CLAIMED = [
     jobs.c[name]
-    for name in ["id", "tenant", "task", "priority", "payload", "fence", "claim_id", "deadline"]
+    for name in [
+        "id",
+        "tenant",
+        "task",
+        "priority",
+        "payload",
+        "fence",
+        "claim_id",
+        "deadline",
+        "retries",
+    ]
 ]
 """What an UPDATE that claims jobs must return for :func:`claimed`."""
 
@@ -60,6 +72,7 @@ class ClaimStore:
         self._claim_statement = _claim_statement(database.dialect)
         self._finish_statement = _finish_statement(database.dialect)
         self._release_statement = _release_statement(database.dialect)
+        self._retry_statement = _retry_statement(database.dialect)
 
     def claim(
         self, worker_id: str, job_ids: Sequence[str], adoptions: Sequence[Adoption] = ()
@@ -175,6 +188,24 @@ class ClaimStore:
 
         return self._database.transact(work)
 
+    def retry(self, claims: Sequence[tuple[ClaimedJob, float]]) -> set[str]:
+        """Put jobs back whose failure may pass, each due in so many seconds.
+
+        Returns:
+            Ids that wait again: in the queue and unpublished, a suspect for running alone.
+            One that is missing is final: it has another owner by now, its tenant has
+            cancelled it, or its deadline comes first.
+        """
+        if not claims:
+            return set()
+
+        def work(connection: Connection) -> set[str]:
+            mine = bind_rows((one.id, one.fence, one.claim_id, wait) for one, wait in claims)
+            rows = connection.execute(self._retry_statement, {"again": mine}).all()
+            return {row.id for row in rows}
+
+        return self._database.transact(work)
+
 
 REQUEUED: dict[str, Any] = {
     "state": JobState.QUEUED,
@@ -184,6 +215,12 @@ REQUEUED: dict[str, Any] = {
     "started_at": None,
 }
 """Columns of a job that goes back to the queue, unpublished so that somebody publishes it."""
+
+
+_WAITING_AGAIN: dict[str, Any] = REQUEUED | {
+    "state": case((jobs.c.suspected_at.is_(None), JobState.QUEUED), else_=JobState.SUSPECT)
+}
+"""The same for a job that its worker gives back: a suspect stays one."""
 
 
 CLAIMING: dict[str, Any] = {
@@ -260,14 +297,33 @@ def _release_statement(dialect: str) -> ReturningUpdate[Any]:
             jobs.c.state == JobState.RUNNING,
         )
         .values(
-            **REQUEUED
-            | {
-                "state": case(
-                    (jobs.c.suspected_at.is_(None), JobState.QUEUED), else_=JobState.SUSPECT
-                )
-            },
+            **_WAITING_AGAIN,
             attempts=jobs.c.attempts - 1,
         )
+        .returning(jobs.c.id)
+    )
+
+
+def _retry_statement(dialect: str) -> ReturningUpdate[Any]:
+    columns: dict[str, TypeEngine[Any]] = {
+        "id": Text(),
+        "fence": BigInteger(),
+        "claim_id": Text(),
+        "wait": Double(),
+    }
+    again = rowset("again", dialect, columns)
+    due = now() + again.c.wait
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == again.c.id,
+            jobs.c.fence == again.c.fence,
+            jobs.c.claim_id == again.c.claim_id,
+            jobs.c.state == JobState.RUNNING,
+            ~jobs.c.cancel_requested,
+            or_(jobs.c.deadline.is_(None), jobs.c.deadline > due),
+        )
+        .values(**_WAITING_AGAIN, retries=jobs.c.retries + 1, run_after=due)
         .returning(jobs.c.id)
     )
 
@@ -287,4 +343,5 @@ def claimed(row: Row[Any]) -> ClaimedJob:
         fence=row.fence,
         claim_id=row.claim_id,
         deadline=row.deadline,
+        retries=row.retries,
     )

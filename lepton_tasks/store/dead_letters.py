@@ -186,6 +186,7 @@ def _redrive(connection: Connection, row: Row[Any], by: str) -> bool:
         .values(
             **REQUEUED,
             attempts=0,
+            retries=0,
             solo_crashes=0,
             suspected_at=None,
             crashes=None,

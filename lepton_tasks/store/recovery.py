@@ -33,7 +33,7 @@ jobs = JobRow.__table__  # type: ignore[attr-defined]
 workers = WorkerRow.__table__  # type: ignore[attr-defined]
 
 ATTEMPTS_TO_SUSPECT: Final = 3
-"""Workers that nobody watched which a job may lose before it is suspected."""
+"""Workers that nobody watched which a job may lose before it is suspected; retries aside."""
 FORGET_SECONDS: Final = 86_400.0
 """How long after its lease the row of a worker is kept."""
 _PAGE: Final = 500
@@ -145,7 +145,7 @@ class RecoveryStore:
     def _suspect(self, connection: Connection, lost: _Lost) -> int:
         """Suspect what was in work, or what has lost too many workers unseen."""
         if lost.in_work is None:
-            unseen = jobs.c.attempts >= ATTEMPTS_TO_SUSPECT
+            unseen = jobs.c.attempts - jobs.c.retries >= ATTEMPTS_TO_SUSPECT
             return _move(connection, lost, _SUSPECTED, unseen)
         if lost.in_work.everything:
             return _move(connection, lost, _SUSPECTED)

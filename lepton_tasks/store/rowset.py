@@ -18,7 +18,7 @@ def rowset(name: str, dialect: str, columns: dict[str, TypeEngine[Any]]) -> CTE:
     """A table of the bound parameter ``name``, which :func:`bind_rows` makes.
 
     ``dialect`` is that of the statement's database, ``columns`` the columns in the
-    order of a row's values: texts, integers of up to 64 bits, or None.
+    order of a row's values: texts, numbers of up to 64 bits, or None.
     """
     parameter = bindparam(name, type_=Text)
     if dialect == "postgresql":
@@ -37,7 +37,7 @@ def rowset(name: str, dialect: str, columns: dict[str, TypeEngine[Any]]) -> CTE:
     return select(*typed).cte(name)
 
 
-def bind_rows(rows: Iterable[Sequence[str | int | None]]) -> str:
+def bind_rows(rows: Iterable[Sequence[str | float | None]]) -> str:
     r"""Value of a :func:`rowset`'s parameter.
 
     >>> bind_rows([("job_1", 7, None), ("作业", 8, '{"a":1}')])

@@ -55,7 +55,7 @@ class SuspectStore:
         So the innocent among them, which wait for nothing but their turn, are done before
         a culprit takes this worker down again. ``most_crashes`` leaves out those with more.
         """
-        which = [_SUSPECT, jobs.c.task.in_(tasks), _ALIVE]
+        which = [_SUSPECT, jobs.c.task.in_(tasks), jobs.c.run_after <= now(), _ALIVE]
         if most_crashes is not None:
             which.append(jobs.c.solo_crashes <= most_crashes)
         with self._database.read() as connection:

@@ -120,6 +120,8 @@ class JobRow(SQLModel, table=True):
     )
     crashes: str | None = Field(default=None, sa_column=Column(Text))
     redrives: str | None = Field(default=None, sa_column=Column(Text))
+    retries: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """How often it was put back because its failure might pass."""
 
 
 class WorkerRow(SQLModel, table=True):

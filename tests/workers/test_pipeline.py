@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -67,6 +68,8 @@ def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory)
             lease_seconds=3.0,
             window_items=WINDOW,
             token_budget=WINDOW,
+            retries=2,
+            retry_seconds=0.5,
         )
         store = open_store(settings)
         worker = WorkerProcess(settings, store, folder / "worker.log", tasks=["scripted"])
@@ -92,6 +95,40 @@ def test_an_input_that_cannot_be_encoded_fails_alone(bench: Bench) -> None:
         "encoding_failed",
         None,
     ]
+
+
+def test_what_is_away_for_now_is_computed_later(bench: Bench) -> None:
+    events: list[dict[str, Any]] = []
+    with bench.app.connection() as connection:
+        receiver = bench.app.events.Receiver(connection, handlers={"*": events.append})
+        capture = receiver.itercapture(limit=None, timeout=WAIT, wakeup=False)
+        next(capture)  # listening from here on
+        submitted = bench.submit("away 2", "回答")
+        for _ in capture:
+            kinds = [event["type"] for event in events if event.get("uuid") == submitted.id]
+            if "task-succeeded" in kinds:
+                break
+    assert kinds.count("task-retried") == 2
+    job = bench.ended(submitted)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 3)
+    assert all("error" not in output for output in job.output())
+
+
+def test_a_failure_that_stays_is_final_with_its_reason(bench: Bench) -> None:
+    job = bench.ended(bench.submit("memory"))
+    assert (job.state, job.attempts) == (JobState.FAILED, 3)
+    assert job.error is not None
+    assert job.error["code"] == "out_of_memory"
+
+
+def test_a_job_that_waits_for_its_next_try_can_be_cancelled(bench: Bench) -> None:
+    submitted = bench.submit("away 99")
+    end = time.monotonic() + WAIT
+    while bench.producer.get(submitted.id).attempts < 1:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    bench.producer.cancel(submitted.id)
+    assert bench.ended(submitted).state is JobState.CANCELLED
 
 
 def test_a_cancelled_job_in_the_window_is_not_computed(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from tests.support.held import Ignored, held, items_of
 from workers.budget import LaneBudgets
 from workers.device_faults import DeviceFault
 from workers.engines.base import Encoded, Lane
+from workers.errors import TemporaryFailure
 from workers.held import HeldJob
 from workers.outcomes import Done, Failed
 from workers.progress import Progress, open_progress
@@ -86,7 +87,22 @@ def test_an_item_too_large_for_the_memory_fails_alone() -> None:
     items: list[Any] = [Part(0), Part(1, poison=True)]
     good, bad = bisecting(items, None, compute, nothing)
     assert good == Done({})
-    assert bad == Failed("model_error", "the model raised OutOfMemoryError")
+    assert bad == Failed("out_of_memory", "the device had no memory left for it", retryable=True)
+
+
+def test_what_is_away_for_now_is_not_asked_for_each_item() -> None:
+    asked = 0
+
+    def compute(items: Sequence[Any], prepared: Any) -> Sequence[Any]:
+        nonlocal asked
+        asked += 1
+        raise TemporaryFailure("connection refused by upstream")
+
+    items: list[Any] = [Part(number) for number in range(8)]
+    outcomes = bisecting(items, None, compute, nothing)
+    assert asked == 1
+    assert len(outcomes) == 8
+    assert all(isinstance(one, Failed) and one.retryable for one in outcomes)
 
 
 def test_a_broken_context_is_not_bisected() -> None:

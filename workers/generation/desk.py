@@ -107,7 +107,7 @@ class Desk:
     ) -> None:
         answer: Outcome
         if isinstance(outcome, Exception):
-            reason, answer = "error", raised(outcome)
+            reason, answer = "error", _failed(outcome)
         else:
             reason, answer = outcome.finish_reason.value, Done(outcome.raw())
         if writer is not None:
@@ -133,3 +133,9 @@ def _request_id(name: tuple[str, int]) -> str:
 def _input_name(request_id: str) -> tuple[str, int]:
     job_id, _, place = request_id.rpartition(":")
     return job_id, int(place)
+
+
+def _failed(error: Exception) -> Failed:
+    """What came of a text that the generator gave up, whose cause it wraps."""
+    cause = error.__cause__
+    return raised(cause if isinstance(cause, Exception) else error)

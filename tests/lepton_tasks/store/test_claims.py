@@ -172,3 +172,29 @@ def test_a_batch_completes_with_its_last_shard_and_owes_one_delivery(
     [delivery] = store.deliveries.claim_due(10, 30)
     assert delivery.event_type == "batch.completed"
     assert store.deliveries.claim_due(10, 30) == []
+
+
+def test_retry_waits_and_counts(store: Store) -> None:
+    job = a_job()
+    store.jobs.insert([job])
+    claim = claim_one(store, job)
+    assert store.claims.retry([(claim, 600.0)]) == {job.id}
+    waiting = store.jobs.get("acme", job.id)
+    assert (waiting.state, waiting.attempts) == (JobState.QUEUED, 1)
+    assert waiting.run_at > waiting.created_at + 500
+    assert store.claims.claim("w2", [job.id]) == []  # not due
+    assert store.claims.retry([(claim, 0.0)]) == set()  # it is nobody's
+
+
+def test_retry_is_final_where_it_cannot_be_in_time(store: Store) -> None:
+    cancelled, short, stale = a_job(), a_job(ttl_seconds=60.0), a_job()
+    store.jobs.insert([cancelled, short, stale])
+    claims = store.claims.claim("w1", [cancelled.id, short.id, stale.id])
+    store.jobs.cancel("acme", cancelled.id)
+    store.claims.release(claims[2:])
+    claim_one(store, stale, "w2")
+    assert store.claims.retry([(claim, 100.0) for claim in claims]) == set()
+    failed = [FinishedJob(claim, None, '{"code":"away","message":"no"}') for claim in claims]
+    assert store.claims.finish(failed) == {cancelled.id, short.id}
+    assert store.jobs.get("acme", cancelled.id).state is JobState.CANCELLED
+    assert store.jobs.get("acme", short.id).state is JobState.FAILED

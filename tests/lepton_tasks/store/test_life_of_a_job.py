@@ -30,7 +30,7 @@ from lepton_tasks.in_work import InWork
 from lepton_tasks.jobs import ClaimedJob, FinishedJob
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import TERMINAL, WAITING, BatchState, JobState
-from lepton_tasks.store.database import Database
+from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.recovery import ATTEMPTS_TO_SUSPECT
 from lepton_tasks.store.schema import upgrade_schema
 from lepton_tasks.store.store import Store
@@ -65,8 +65,14 @@ class Known:
     late: bool = False
     cancelled: bool = False
     suspected: bool = False
+    retries: int = 0
+    put_off: bool = False
     places: dict[int, int] = field(default_factory=dict)
     unplaced: int = 0
+
+    @property
+    def may_run(self) -> bool:
+        return not (self.late or self.put_off)
 
     def wait_again(self) -> None:
         self.holder = None
@@ -137,7 +143,7 @@ class Life(RuleBasedStateMachine):
         expected = [
             one
             for one in wanted
-            if self.known[one].state is JobState.QUEUED and not self.known[one].late
+            if self.known[one].state is JobState.QUEUED and self.known[one].may_run
         ]
         taken = self.store.claims.claim(worker, wanted)
         assert [claim.id for claim in taken] == expected
@@ -146,7 +152,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self._in(JobState.SUSPECT))
     @rule(worker=WORKERS)
     def claim_suspect(self, worker: str) -> None:
-        waiting = [one for one in self._in(JobState.SUSPECT) if not self.known[one].late]
+        waiting = self._on_time(JobState.SUSPECT)
         taken = self.store.suspects.claim(worker, TASKS)
         assert len(taken) == min(1, len(waiting))
         for claim in taken:
@@ -162,7 +168,7 @@ class Life(RuleBasedStateMachine):
             job.state, job.holder = JobState.RUNNING, worker
             job.fence += 1
             job.attempts += 1
-            assert claim.fence == job.fence
+            assert (claim.fence, claim.retries) == (job.fence, job.retries)
 
     def _draw_claim(self, data: st.DataObject) -> tuple[ClaimedJob, bool]:
         """A claim, stale ones too, and whether it should hold; of a running job if there is one."""
@@ -194,6 +200,27 @@ class Life(RuleBasedStateMachine):
         if valid:
             self.known[claim.id].attempts -= 1
             self.known[claim.id].wait_again()
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), later=st.booleans())
+    def retry(self, data: st.DataObject, later: bool) -> None:
+        claim, valid = self._draw_claim(data)
+        job = self.known[claim.id]
+        valid = valid and not job.cancelled and not job.late
+        retried = self.store.claims.retry([(claim, 600.0 if later else 0.0)])
+        assert retried == ({claim.id} if valid else set())
+        if valid:
+            job.retries += 1
+            job.put_off = later
+            job.wait_again()
+
+    @precondition(lambda self: any(job.put_off for job in self.known.values()))
+    @rule()
+    def time_passes(self) -> None:
+        with self.store.database.write(durable=False) as connection:
+            connection.execute(update(jobs).where(jobs.c.run_after > now()).values(run_after=1.0))
+        for job in self.known.values():
+            job.put_off = False
 
     @rule(data=st.data(), now=SELDOM)
     def cancel(self, data: st.DataObject, now: bool) -> None:
@@ -262,7 +289,7 @@ class Life(RuleBasedStateMachine):
             self.recover()
 
     def _on_time(self, state: JobState) -> list[str]:
-        return [one for one in self._in(state) if not self.known[one].late]
+        return [one for one in self._in(state) if self.known[one].may_run]
 
     @precondition(lambda self: self.ended)
     @rule(worker=WORKERS)
@@ -300,7 +327,8 @@ class Life(RuleBasedStateMachine):
                 else:
                     job.wait_again()
             else:
-                unseen = in_work is None and job.attempts >= ATTEMPTS_TO_SUSPECT
+                lost = job.attempts - job.retries
+                unseen = in_work is None and lost >= ATTEMPTS_TO_SUSPECT
                 job.suspected = job.suspected or unseen or (in_work is not None and named)
                 job.wait_again()
 
@@ -349,6 +377,7 @@ class Life(RuleBasedStateMachine):
         for one, job in self.known.items():
             row = rows[one]
             assert (row.state, row.fence, row.attempts) == (job.state, job.fence, job.attempts)
+            assert row.retries == job.retries
             assert row.solo_crashes == sum(job.places.values()) + job.unplaced
             assert (row.finished_at is not None) == (job.state in TERMINAL)
             assert (row.suspected_at is not None) == job.suspected

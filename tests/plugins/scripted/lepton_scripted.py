@@ -1,7 +1,8 @@
 """A task whose text says what the model shall do with it: be slow, raise, die, or answer.
 
-``encode sleep 2``, ``encode raise``, ``sleep 0.5``, ``raise`` and ``kill`` do so; any other
-text is answered with the number of forward passes so far and the size of its micro-batch.
+``encode sleep 2``, ``encode raise``, ``sleep 0.5``, ``raise`` and ``kill`` do so; ``memory``
+never fits, and ``away 2`` is away twice. Any other text is answered with the number of
+forward passes so far and the size of its micro-batch.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -17,6 +19,7 @@ from pydantic import BaseModel
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded
+from workers.errors import TemporaryFailure
 
 
 class ScriptedOutput(BaseModel):
@@ -57,6 +60,7 @@ class ScriptedEngine:
     def __init__(self, name: str) -> None:
         self.name = name
         self._forwards = 0
+        self._away: Counter[str] = Counter()
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """One token a text."""
@@ -67,7 +71,14 @@ class ScriptedEngine:
         self._forwards += 1
         for one in batch:
             _act(one.tokens)
+            self._be_away(one.tokens)
         return [{"forward": self._forwards, "items": len(batch)} for _ in batch]
+
+    def _be_away(self, script: str) -> None:
+        verb, _, times = script.partition(" ")
+        if verb == "away" and self._away[script] < int(times.split()[0]):
+            self._away[script] += 1
+            raise TemporaryFailure(script)
 
 
 def build(entry: CatalogueEntry, device: torch.device) -> ScriptedEngine:
@@ -79,6 +90,8 @@ def _act(script: str) -> None:
     verb, _, seconds = script.partition(" ")
     if verb == "raise":
         raise ValueError(script)
+    if verb == "memory":
+        raise MemoryError
     if verb == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "sleep":
