@@ -69,7 +69,7 @@ class ClaimStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._claim_statement = _claim_statement(database.dialect)
+        self._claim_statement = claim_statement(database.dialect)
         self._finish_statement = _finish_statement(database.dialect)
         self._release_statement = _release_statement(database.dialect)
         self._retry_statement = _retry_statement(database.dialect)
@@ -239,7 +239,8 @@ def new_claim(worker_id: str) -> dict[str, str]:
     return {"new_claim": new_id("claim"), "new_worker": worker_id}
 
 
-def _claim_statement(dialect: str) -> ReturningUpdate[Any]:
+def claim_statement(dialect: str) -> ReturningUpdate[Any]:
+    """The statement that claims those of the rows ``wanted`` that may run now."""
     wanted = rowset("wanted", dialect, {"id": Text()})
     claimable = (
         select(jobs.c.id)

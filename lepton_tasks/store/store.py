@@ -8,6 +8,7 @@ from lepton_tasks.store.claims import ClaimStore
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.dead_letters import DeadLetterStore
 from lepton_tasks.store.deliveries import DeliveryStore
+from lepton_tasks.store.due import DueStore
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
@@ -24,6 +25,7 @@ class Store:
         self.database = database
         self.jobs = JobStore(database)
         self.claims = ClaimStore(database)
+        self.due = DueStore(database)
         self.leases = LeaseStore(database)
         self.recovery = RecoveryStore(database)
         self.suspects = SuspectStore(database)
