@@ -1,4 +1,4 @@
-"""The C library's heap: giving back what a start or a model has left free in it."""
+"""The heap: giving back what a start or a model left free, and what stays for good."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def settle_down() -> None:
+    """Take what is alive now out of the garbage collector's sight.
+
+    For the end of a start: modules, classes and the default models stay for good, and a
+    full collection that walks them stops every thread for a sixth of a second
+    (docs/adr/0011-a-quiet-collector-and-an-early-message.md). What is made later is collected
+    as before. What goes later and was here now goes with its last reference, but for
+    cycles, so call this once.
+    """
+    gc.collect()
+    gc.freeze()

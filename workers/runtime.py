@@ -24,6 +24,7 @@ from workers.generation.desk import Desk, naming
 from workers.generation.desks import Desks
 from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
+from workers.heap import settle_down
 from workers.heartbeat import Every, Heartbeat, reconciling
 from workers.held import HeldJobs, Item, lane_of
 from workers.holder import Holder
@@ -146,6 +147,7 @@ class Runtime:
         if self._started:
             return
         self._started = True
+        settle_down()
         self._heartbeat.start()
         self._reconciling.start()
         self._finisher.start()
