@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -20,16 +20,27 @@ class LeptonWorker:
     """``lepton worker`` on CPU slots; whatever is left of it is killed at the end."""
 
     def __init__(
-        self, settings: Settings, log: Path, slots: int = 1, task: str = "moderation"
+        self,
+        settings: Settings,
+        log: Path,
+        slots: int = 1,
+        task: str = "moderation",
+        name: str = "test",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 lepton_command(
-                    *("worker", "--tasks", task, "--name", "test@%h"),
+                    *("worker", "--tasks", task, "--name", f"{name}@%h"),
                     *("--devices", "cpu", "--per-device", str(slots)),
                 ),
-                env={**os.environ, **settings.environment(), "LEPTON_TUNE": "false"},
+                env={
+                    **os.environ,
+                    **settings.environment(),
+                    "LEPTON_TUNE": "false",
+                    **(environment or {}),
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -16,6 +16,8 @@ NOOP = _PLUGINS / "noop"
 """Folder of the task that does nothing."""
 SCRIPTED = _PLUGINS / "scripted"
 """Folder of the task whose text says what the model shall do."""
+CHAOS = _PLUGINS / "chaos"
+"""Folder of the task that notes each computation."""
 
 
 def plugin_environment(folder: Path = NOOP) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,20 @@ class TestPostgres:
     def _url(self, database: str) -> str:
         url: str = self._server.get_uri(database=database)
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def restart_at_once(self) -> None:
+        """Restart the server as after a crash: no session ends well, the log is replayed."""
+        subprocess.run(
+            [
+                str(self._server.bin_path / "pg_ctl"),
+                *("-w", "-m", "immediate", "-D", str(self._folder), "stop"),
+            ],
+            user=self._server.system_user,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+        self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         """Stop the server and remove its files."""
