@@ -57,6 +57,10 @@ def ordinary_faults(scale: int, seconds: float) -> list[tuple[Fault, int]]:
     ]
 
 
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
 def under_faults(
     database_url: str,
     folder: Path,
@@ -65,7 +69,7 @@ def under_faults(
     *,
     setup: Setup | None = None,
     postgres: TestPostgres | None = None,
-    say: Say = str,
+    say: Say = _silent,
 ) -> tuple[Verdict, Rig]:
     """Submit at least ``jobs`` while ``faults`` happen, wait for all of them, and check."""
     with running(database_url, folder, setup) as rig:
