@@ -42,11 +42,20 @@ def make_cli() -> typer.Typer:
 
 
 def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version and stop.",
+        is_eager=True,  # it needs no command beside it
+        callback=lambda wanted: _print_version() if wanted else None,
+    ),
 ) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
+    """Take what stands before the command."""
+
+
+def _print_version() -> None:
+    typer.echo(__version__)
+    raise typer.Exit
 
 
 def main() -> None:
