@@ -61,7 +61,10 @@ class Settings(BaseSettings):
     Without it 0 means 2,048 padded tokens, and torch's own choice of threads.
     """
     drain_seconds: float = Field(default=25.0, gt=0)
-    """Grace between SIGTERM and the end of a worker."""
+    """Grace between SIGTERM and the end of a worker.
+
+    Texts that a decoder model writes may take four fifths of it to end.
+    """
     hung_seconds: float = Field(default=120.0, gt=0)
     """How long one micro-batch may run before its worker is killed; loading is not counted."""
     retries: int = Field(default=3, ge=0, le=100)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from celery.worker import state
+from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.broker.connection import connect
+from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.ids import new_id
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.retries import retry_in
@@ -26,7 +28,7 @@ from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
 from workers.heap import settle_down
 from workers.heartbeat import Every, Heartbeat, reconciling
-from workers.held import HeldJobs, Item, lane_of
+from workers.held import HeldJob, HeldJobs, Item, lane_of
 from workers.holder import Holder
 from workers.intake import Intake, Received
 from workers.pool import ModelPool
@@ -39,6 +41,8 @@ from workers.work import WorkQueue
 
 logger = logging.getLogger(__name__)
 
+_WRITING_PART: Final = 0.8
+"""Of the grace of a drain, for texts that are being written; the rest is for storing them."""
 _CANCEL_SECONDS: Final = 1.0
 """How often the store is asked which of the jobs held here were cancelled."""
 
@@ -172,29 +176,44 @@ class Runtime:
         self._intake.put(received)
 
     def drain(self) -> None:
-        """Finish the micro-batch on the device, store it, give the rest back, end the lease."""
+        """Finish what is on the device, store it, give the rest back, end the lease.
+
+        What has not begun is given back at once. Texts that are being written may take the
+        greater part of the grace to end; those that do not are given back then.
+        """
         if self._drained or not self._started:
             return
         self._drained = True
+        until = time.monotonic() + _WRITING_PART * self._settings.drain_seconds
         self.reporter.loop_has_stopped()
         self._intake.close()
         self._direct.close()
         unfinished = dict.fromkeys(self._holder.close())
-        self._cancelling.stop()
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
+        unfinished |= dict.fromkeys(self._desks.close(until))
         logger.info("draining: what is on the device is finished")
-        unfinished |= dict.fromkeys(self._desks.stop())
+        released = self._give_back(unfinished)
         self._runner.stop()
+        unended = self._desks.stop()
+        self._cancelling.stop()
         self._streamer.close()
         self._finisher.close()
-        unfinished |= dict.fromkeys(self._held.suspects())
-        released = self._store.claims.release([job.claim for job in unfinished])
+        released += self._give_back(dict.fromkeys([*unended, *self._held.suspects()]))
         self.reporter.flush()
         self._reconciling.stop()
         self._reconciler.close()
         self._heartbeat.stop()
-        logger.info("drained: %d jobs were given back", len(released))
+        logger.info("drained: %d jobs were given back", released)
+
+    def _give_back(self, jobs: Collection[HeldJob]) -> int:
+        try:
+            released = self._store.claims.release([job.claim for job in jobs])
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("%d jobs come back when the lease ends: %s", len(jobs), error)
+            return 0
+        self._held.discard(jobs)
+        return len(released)
 
     def _heed_cancels(self) -> None:
         self._held.cancel(self._store.claims.cancelled(self.worker_id))

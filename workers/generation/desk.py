@@ -50,6 +50,7 @@ class Desk:
         self._streamer = streamer
         self._is_revoked = is_revoked
         self._held: dict[str, Item] = {}
+        self._given_back: set[HeldJob] = set()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -82,12 +83,29 @@ class Desk:
             if item.job.cancelled:
                 self._generator.cancel(request_id)
 
-    def stop(self) -> list[HeldJob]:
-        """Finish the step that runs; returns the jobs with texts that did not end."""
-        given_back = self._generator.stop()
+    def close(self, until: float) -> list[HeldJob]:
+        """Let no text begin; returns the jobs with texts that did not, which are given back.
+
+        What is being written may end until that time on the monotonic clock, unless its
+        job is given back: then nobody would read it.
+        """
+        given_back = self._give_back(self._generator.close(until))
         with self._lock:
-            jobs = dict.fromkeys(self._held.pop(request_id).job for request_id in given_back)
-        return list(jobs)
+            useless = [key for key, item in self._held.items() if item.job in self._given_back]
+        for request_id in useless:
+            self._generator.cancel(request_id)
+        return given_back
+
+    def stop(self) -> list[HeldJob]:
+        """Wait for what may still end; returns the jobs with texts that did not."""
+        return self._give_back(self._generator.stop())
+
+    def _give_back(self, request_ids: Sequence[str]) -> list[HeldJob]:
+        with self._lock:
+            jobs = dict.fromkeys(self._held.pop(request_id).job for request_id in request_ids)
+            fresh = [job for job in jobs if job not in self._given_back]
+            self._given_back.update(fresh)
+        return fresh
 
     def _submit(self, request: GenerationRequest, item: Item) -> None:
         writer = None
@@ -105,6 +123,10 @@ class Desk:
     def _done(
         self, request_id: str, outcome: Generation | Exception, writer: TextWriter | None
     ) -> None:
+        with self._lock:
+            if self._held[request_id].job in self._given_back:
+                del self._held[request_id]
+                return
         answer: Outcome
         if isinstance(outcome, Exception):
             reason, answer = "error", _failed(outcome)

@@ -23,6 +23,7 @@ class Desks:
         self._open = open_desk
         self._desks: dict[DecoderEngine, Desk] = {}
         self._used_at: dict[DecoderEngine, float] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -45,13 +46,22 @@ class Desks:
         with self._lock:
             for engine, desk in list(self._desks.items()):
                 desk.heed_cancels()
-                if len(desk):
+                if len(desk) or self._closed:
                     self._used_at[engine] = now
                 elif now - self._used_at[engine] > IDLE_SECONDS:
                     desk.stop()
                     del self._desks[engine], self._used_at[engine]
 
-    def stop(self) -> list[HeldJob]:
-        """Finish the steps that run; returns the jobs with texts that did not end."""
+    def close(self, until: float) -> list[HeldJob]:
+        """Let no text begin; returns the jobs with texts that did not, which are given back.
+
+        What is being written may end until that time on the monotonic clock; take no items
+        any more.
+        """
         with self._lock:
-            return [job for desk in self._desks.values() for job in desk.stop()]
+            self._closed = True
+            return [job for desk in self._desks.values() for job in desk.close(until)]
+
+    def stop(self) -> list[HeldJob]:
+        """Wait for what may still end; returns the jobs with texts that did not."""
+        return [job for desk in list(self._desks.values()) for job in desk.stop()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.generating import GeneratedText
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
+from workers.errors import ModelError
 from workers.generation.limits import GenerationLimits, read_limits
 from workers.generation.requests import Generation, GenerationRequest, OnDevice
 
@@ -54,6 +56,8 @@ class DecoderEngine:
         self.lane = DecoderLane(LaneKey(model.name, model.revision, device, dtype))
         self._model = model
         self._limits = limits
+        self._generator: Generator | None = None
+        self._lock = threading.Lock()
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Encode prompts, in order."""
@@ -68,20 +72,30 @@ class DecoderEngine:
         turn: Turn = nullcontext,
         on_device: OnDevice = lambda ids: None,
     ) -> Generator:
-        """Make the thread that runs this model; one at a time, because they share its cache.
+        """Make the thread that runs this model.
 
         ``may_step`` says whether the lease is fresh, ``turn`` is entered for each pass, and
         ``on_device`` is told of whom it is.
+
+        Raises:
+            ModelError: there is one already that has not stopped.
         """
         from workers.generation.generator import Generator
 
-        return Generator(self._model, self._limits, may_step, turn, on_device)
+        with self._lock:
+            if self._generator is not None and not self._generator.has_stopped():
+                raise ModelError(
+                    f"{self.name} is writing already, and its cache serves one generator at a "
+                    "time: stop that one first"
+                )
+            self._generator = Generator(self._model, self._limits, may_step, turn, on_device)
+            return self._generator
 
     def forward(self, batch: Sequence[Encoded]) -> list[GeneratedText]:
         """Generate for all of ``batch`` together and wait; one text an item, in order.
 
         Raises:
-            ModelError: the model cannot go on with one of them.
+            ModelError: the model cannot go on with one of them, or a generator of it runs.
         """
         generator = self.generator()
         generator.start()

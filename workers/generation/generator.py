@@ -33,7 +33,7 @@ class Generator:
 
     The callbacks of a request are called from the generator's thread, so they must be
     quick and must not raise. ``on_done`` is called once, with the text, a GenerationFailed, or
-    a cancelled text; not for a request that :meth:`stop` gave back.
+    a cancelled text; not for a request that :meth:`close` or :meth:`stop` gave back.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Generator:
         self._cancelled: set[str] = set()
         self._changed = threading.Condition()
         self._stop_at: float | None = None
+        self._stopped = False
         self._thread = vital_thread(self._run, "generator")
 
     def start(self) -> None:
@@ -116,21 +117,36 @@ class Generator:
                 self._cancelled.add(request_id)
                 self._changed.notify()
 
-    def stop(self, grace_seconds: float = 0.0) -> list[str]:
-        """Let running requests end for ``grace_seconds``; returns the ids that are given back.
+    def close(self, until: float) -> list[str]:
+        """Start nothing more; returns the ids that did not start, which are given back.
 
-        Given back is what did not start and what did not end in time; nobody is told of
-        those again. The step that runs is always finished.
+        What runs may end until that time on the monotonic clock.
         """
         with self._changed:
-            self._stop_at = time.monotonic() + grace_seconds
+            self._stop_at = until
+            ids = [one.request.id for one in self._waiting.drain()]
+            self._held.difference_update(ids)
             self._changed.notify()
+            return ids
+
+    def stop(self) -> list[str]:
+        """Wait for what may still end, at once where nothing was closed before.
+
+        The step that runs is always finished. Returns the ids that did not end; nobody
+        is told of these again.
+        """
+        ids = [] if self._stop_at is not None else self.close(time.monotonic())
         if self._thread.ident is not None:
             self._thread.join()
         with self._changed:
-            ids = [one.request.id for one in self._waiting.drain()] + self._batch.abandon()
+            ids += self._batch.abandon()
             self._held.clear()
+            self._stopped = True
             return ids
+
+    def has_stopped(self) -> bool:
+        """Whether its model and the model's cache are free again."""
+        return self._stopped
 
     def _run(self) -> None:
         while self._await_work():

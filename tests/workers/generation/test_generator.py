@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,7 +206,8 @@ def test_stopping_gives_back_what_did_not_start_and_ends_the_rest(llama: Decoder
     client.submit("runs", new=40)
     client.submit("waits")
     client.wait(lambda: len(client.pieces["runs"]) > 1)
-    assert client.generator.stop(grace_seconds=PATIENCE) == ["waits"]
+    assert client.generator.close(time.monotonic() + PATIENCE) == ["waits"]
+    assert client.generator.stop() == []
     assert client.reason("runs") is FinishReason.LENGTH
     assert "waits" not in client.outcomes
     with pytest.raises(ModelError, match="has stopped"):

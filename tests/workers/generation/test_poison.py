@@ -18,7 +18,7 @@ from tests.support.lepton_worker import LeptonWorker
 from tests.support.models import save_decoder
 from tests.support.plugins import GENERATION, installed
 
-WAIT = 150.0
+WAIT = 300.0
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,23 @@ class Bench:
         assert job.state in TERMINAL
         return job
 
+    @contextmanager
+    def following(self, **options: object) -> Iterator[tuple[str, TextStream]]:
+        """Submit a prompt whose text is followed from its first piece on."""
+        payload = Payload(("今天天气",), True, {"stream": True, **options})
+        job = NewJob("default", "generation", payload, 1)
+
+        def stored() -> StoredText | None:
+            found = self.producer.get(job.id)
+            if found.state not in TERMINAL:
+                return None
+            return StoredText(found.output()["text"], found.output()["finish_reason"])
+
+        client = connect(self.settings.redis_url, 5.0)
+        with TextStream(client, job.id, stored) as stream:
+            self.producer.put([job])
+            yield job.id, stream
+
     def until(self, job_id: str, state: JobState) -> None:
         end = time.monotonic() + WAIT
         while self.producer.get(job_id).state is not state:
@@ -61,6 +80,7 @@ def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory)
             redis_url=redis_server.url[:-1] + "3",
             lease_seconds=3.0,
             threads=1,
+            drain_seconds=0.5,
         )
         store = open_store(settings)
         worker = WorkerProcess(settings, store, folder / "worker.log", tasks=["generation"])
@@ -86,21 +106,10 @@ def test_a_short_job_does_not_wait_for_a_long_one(bench: Bench) -> None:
 
 
 def test_a_text_can_be_followed(bench: Bench) -> None:
-    options = {"max_new_tokens": 40, "stream": True, "temperature": 0.8, "seed": 5}
-    job = NewJob("default", "generation", Payload(("今天天气",), True, options), 1)
-
-    def stored() -> StoredText | None:
-        found = bench.producer.get(job.id)
-        if found.state not in TERMINAL:
-            return None
-        return StoredText(found.output()["text"], found.output()["finish_reason"])
-
-    client = connect(bench.settings.redis_url, 5.0)
-    with TextStream(client, job.id, stored) as stream:
-        bench.producer.put([job])
+    with bench.following(max_new_tokens=40, temperature=0.8, seed=5) as (job_id, stream):
         pieces = list(stream)
     assert len(pieces) > 1
-    output = bench.ended(job.id).output()
+    output = bench.ended(job_id).output()
     assert "".join(pieces) == output["text"]
     assert stream.finish_reason == output["finish_reason"] == "length"
 
@@ -113,9 +122,23 @@ def test_a_prompt_that_can_never_run_says_why(bench: Bench) -> None:
     assert "lower max_new_tokens" in job.error["message"]
 
 
-def test_what_is_being_written_is_given_back_at_the_end(bench: Bench) -> None:
+def test_what_is_being_written_at_the_end_is_given_back_or_finished(
+    bench: Bench, tmp_path: Path
+) -> None:
     long = bench.producer.submit("generation", "Once", options=LONG)
     bench.until(long.id, JobState.RUNNING)
     assert bench.worker.terminate() == 0
     job = bench.producer.get(long.id)
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    bench.producer.cancel(long.id)
+    patient = {"LEPTON_DRAIN_SECONDS": "240"}
+    log = tmp_path / "worker.log"
+    with (
+        WorkerProcess(bench.settings, bench.store, log, "w2", ["generation"], patient) as worker,
+        bench.following(max_new_tokens=800) as (job_id, stream),
+    ):
+        assert next(iter(stream))
+        assert worker.terminate() == 0
+    written = bench.producer.get(job_id)
+    assert written.state is JobState.SUCCEEDED
+    assert written.output()["usage"]["completion_tokens"] == 800

@@ -18,7 +18,7 @@ from lepton_tasks.settings import load_settings
 from tests.support.models import save_decoder
 from tests.support.plugins import GENERATION, installed
 from workers.catalogue.entries import choose, load_catalogue
-from workers.errors import CatalogueError
+from workers.errors import CatalogueError, ModelError
 from workers.generation.engine import build_decoder
 from workers.generation.requests import Generation
 
@@ -62,6 +62,18 @@ def test_examples_run_from_text_to_output(task: AnyTask) -> None:
         assert output.usage.completion_tokens == 8
         assert task.output_model.model_validate_json(output.model_dump_json()) == output
     generator.stop()
+
+
+def test_a_model_has_one_generator_at_a_time(task: AnyTask) -> None:
+    entry = choose(load_catalogue(load_settings()), "generation", None)
+    engine = build_decoder(entry, torch.device("cpu"))
+    encoded = engine.tokenize([encode(task, max_new_tokens=2)])
+    generator = engine.generator()
+    with pytest.raises(ModelError, match="writing already"):
+        engine.forward(encoded)
+    generator.start()
+    generator.stop()
+    assert engine.forward(encoded) == engine.forward(encoded)
 
 
 def test_equal_work_is_equal_and_drawn_texts_are_not(task: AnyTask) -> None:
