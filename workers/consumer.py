@@ -7,6 +7,8 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
+from lepton_tasks.queues import MESSAGE_PREFIX
+
 
 class TextFreeConsumer(Consumer):  # type: ignore[misc] # Celery has no types
     """Quarantines what cannot be a job, with the reason and without quoting it."""
@@ -16,6 +18,13 @@ class TextFreeConsumer(Consumer):  # type: ignore[misc] # Celery has no types
         waits = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
         conn.ensure_connection = partial(conn.ensure_connection, **waits)
         return super().ensure_connected(conn)
+
+    def update_strategies(self) -> None:
+        """Serve our tasks alone: Celery's own, such as ``celery.map``, would run on the loop."""
+        super().update_strategies()
+        for name in self.app.tasks:
+            if not name.startswith(MESSAGE_PREFIX):
+                del self.strategies[name]
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside a message whose content cannot be decoded."""
@@ -27,7 +36,12 @@ class TextFreeConsumer(Consumer):  # type: ignore[misc] # Celery has no types
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Set aside a message for a task that this worker does not serve."""
-        _quarantine(message, "names a task that this worker does not serve")
+        [name] = exc.args
+        if name in self.app.tasks:
+            why = f"names {name}, a task of Celery's own that a lepton worker does not run"
+        else:
+            why = "names a task that this worker does not serve"
+        _quarantine(message, why)
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Set aside a message of the wrong shape or content type."""

@@ -89,6 +89,21 @@ def test_a_storm(
     assert (again.raw, again.queue, again.reason) == (one.raw, one.queue, one.reason)
 
 
+def test_tasks_of_celery_itself_are_set_aside(bench: NoopBench, client: redis.Redis) -> None:
+    names = {name for name in bench.app.tasks if name.startswith("celery.")}
+    assert {"celery.map", "celery.chord", "celery.backend_cleanup"} <= names
+    for name in names:
+        bench.app.send_task(name, args=[[CANARY]], queue="noop.normal")
+    bench.until(lambda: client.llen(QUARANTINE_KEY) == len(names))
+    assert {message.reason for message in Quarantine(client).messages()} == {
+        f"it names {name}, a task of Celery's own that a lepton worker does not run"
+        for name in names
+    }
+    [job] = bench.ended([bench.submit("after them")])
+    assert job.state is JobState.SUCCEEDED
+    assert "canary" not in bench.worker.log.read_text()
+
+
 def heard(client: redis.Redis, broadcast: bytes) -> bool:
     """Publish on the channel of remote control; whether anyone listens."""
     return client.publish("/7.celery.pidbox", broadcast) == 1
