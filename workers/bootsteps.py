@@ -16,6 +16,7 @@ from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from workers.pool import ModelPool
+from workers.progress import open_progress
 from workers.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -37,9 +38,11 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         check_redis(connect(settings.redis_url, 5.0))  # before the seconds that a model takes
         known = find_tasks()
         wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
-        models = ModelPool({name: known[name] for name in sorted(wanted & set(known))}, settings)
+        progress = open_progress()
+        tasks = {name: known[name] for name in sorted(wanted & set(known))}
+        models = ModelPool(tasks, settings, progress.loading)
         models.load_defaults()
-        runtime = Runtime(settings, open_store(settings), worker.hostname, models)
+        runtime = Runtime(settings, open_store(settings), worker.hostname, models, progress)
         worker.lepton_admission = Admission(known, settings.max_items_per_job)
         worker.lepton_runtime = runtime
 

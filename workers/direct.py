@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lepton_tasks.outage import OUTAGES, Outage
@@ -36,7 +36,10 @@ class DirectIntake:
         holder: Holder,
         held: HeldJobs,
         reporter: Reporter,
+        may_claim: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``may_claim`` says whether the lease is fresh: without it what is claimed is lost."""
+        self._may_claim = may_claim
         self._worker_id = worker_id
         self._tasks = tasks
         self._store = store
@@ -74,7 +77,7 @@ class DirectIntake:
                 self._held.suspect_gone.clear()
 
     def _take_suspect(self) -> None:
-        if self._held.holds(self._suspect):
+        if self._held.holds(self._suspect) or not self._may_claim():
             return
         young = time.monotonic() - self._began < _PROBATION_SECONDS
         most_crashes = 0 if young and not self._window.is_empty() else None

@@ -109,7 +109,7 @@ class Finisher:
                 Ended(
                     held.request,
                     now - (held.started_at or now),
-                    "retried" if held.claim.id in retried else _how(done),
+                    _how(done, held.claim.id in retried, held.claim.id in taken),
                 )
                 for held, done in jobs
             ]
@@ -151,7 +151,11 @@ def _decoded(one: Any, outcome: Done) -> bytes:
     return encoded
 
 
-def _how(finished: FinishedJob) -> str | None:
+def _how(finished: FinishedJob, retried: bool, taken: bool) -> str | None:
+    if retried:
+        return "retried"
+    if not taken:
+        return "lost"
     if finished.cancelled:
         return "cancelled"
     return None if finished.error is None else "failed"

@@ -30,8 +30,21 @@ class Heartbeat:
         tasks: Sequence[str],
         seconds: float,
         supersedes: bool = False,
+        may_renew: Callable[[], bool] = lambda: True,
+        lost: Callable[[], None] = lambda: None,
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``supersedes`` says that any other process of this node name is known to be dead."""
+        """``supersedes`` says that any other process of this node name is known to be dead.
+
+        The lease is left to end while ``may_renew`` says no. ``lost`` is called after a
+        new one was taken in its place, before any new work; jobs that others took back
+        meanwhile can be told by then. ``renewed`` is called each time it was renewed.
+        """
+        self._may_renew = may_renew
+        self._lost = lost
+        self._renewed = renewed
+        self._was_lost = False
+        self._withheld = False
         self._store = store
         self._worker_id = worker_id
         self._hostname = hostname
@@ -49,14 +62,14 @@ class Heartbeat:
         """
         if self._supersedes:
             self._store.leases.end_host(self._hostname)
-        moment = time.monotonic()
+        moment = _clock()
         self._store.leases.register(self._worker_id, self._hostname, self._tasks, self._seconds)
         self._renewed_at = moment
         self._every.start()
 
     def is_fresh(self) -> bool:
         """False once two thirds of the lease have passed without a renewal."""
-        return time.monotonic() - self._renewed_at < self._seconds * 2 / 3
+        return _clock() - self._renewed_at < self._seconds * 2 / 3
 
     def stop(self) -> None:
         """End the lease: whatever this worker still held is free."""
@@ -67,11 +80,27 @@ class Heartbeat:
             logger.warning("the lease ends by itself: %s", error)
 
     def _renew(self) -> None:
-        moment = time.monotonic()  # taken before, so that the lease is never overrated
+        if not self._may_renew():
+            if not self._withheld:
+                logger.error("a micro-batch has hung; the lease is left to end")
+            self._withheld = True
+            return
+        self._withheld = False
+        moment = _clock()  # taken before, so that the lease is never overrated
         if not self._store.leases.renew(self._worker_id, self._seconds):
             logger.warning("the lease was lost; what was running is written by its new owner")
+            self._was_lost = True
             self._store.leases.register(self._worker_id, self._hostname, self._tasks, self._seconds)
+        if self._was_lost:  # also where an error came between, so that it is never skipped
+            self._lost()
+            self._was_lost = False
         self._renewed_at = moment
+        self._renewed()
+
+
+def _clock() -> float:
+    """Seconds that also pass while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Every:

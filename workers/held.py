@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,17 @@ class HeldJobs:
     def holds(self, job_id: str) -> bool:
         """Whether that job is held."""
         return job_id in self._jobs
+
+    def cancel_all_but(self, mine: Collection[tuple[str, str]]) -> int:
+        """Compute no more of jobs whose (id, claim id) is not in ``mine``; returns how many."""
+        lost = [
+            job
+            for job in list(self._jobs.values())
+            if (job.claim.id, job.claim.claim_id) not in mine
+        ]
+        for job in lost:
+            job.cancelled = True
+        return len(lost)
 
     def cancel(self, job_ids: Iterable[str]) -> None:
         """Compute no more of those jobs than is on the device now."""

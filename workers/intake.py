@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 MAX_UNCLAIMED = 128
 """Messages that may wait for their claim; fetching stops beyond it."""
 _RETRY_SECONDS = 1.0
+_LEASE_POLL_SECONDS = 0.1
 _ITEMS_AT_FIRST = 32.0
 """Items that a job is taken to hold before any was claimed: a bulk shard's."""
 
@@ -48,7 +49,10 @@ class Intake:
         window: Window,
         holder: Holder,
         reporter: Reporter,
+        may_claim: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``may_claim`` says whether the lease is fresh: without it what is claimed is lost."""
+        self._may_claim = may_claim
         self._worker_id = worker_id
         self._store = store
         self._window = window
@@ -77,7 +81,7 @@ class Intake:
         return self._room(self._window.free_for_urgent())
 
     def _room(self, free: int) -> int:
-        if self._closed:
+        if self._closed or not self._may_claim():
             return 0
         waiting = len(self._received)
         messages = int((free - waiting * self._items_per_job) / self._items_per_job)
@@ -112,6 +116,11 @@ class Intake:
         ids = [received.job_id for received in fetch if received.adoption is None]
         adoptions = [received.adoption for received in fetch if received.adoption is not None]
         while True:
+            if not self._may_claim():
+                if self._closed:
+                    return
+                time.sleep(_LEASE_POLL_SECONDS)
+                continue
             try:
                 claims = self._store.claims.claim(self._worker_id, ids, adoptions)
                 break

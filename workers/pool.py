@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
@@ -97,14 +98,22 @@ class ModelPool:
     Ask for the engine of each job anew: one that is held keeps its model in memory.
     """
 
-    def __init__(self, tasks: Mapping[str, AnyTask], settings: Settings) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, AnyTask],
+        settings: Settings,
+        loading: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         """Read the catalogue; nothing is loaded yet.
+
+        ``loading`` is entered while a model is loaded beside the work.
 
         Raises:
             CatalogueError: a catalogue is wrong, or names no default for one of ``tasks``.
         """
         self.tasks = tasks
         self._settings = settings
+        self._announce_loading = loading
         self._catalogue = load_catalogue(settings)
         self._defaults = {name: choose(self._catalogue, name, None) for name in tasks}
         self._trunks = Trunks()
@@ -208,7 +217,8 @@ class ModelPool:
 
     def _run(self) -> None:
         while (wish := self._wishes.get()) is not None:
-            found = self._bring(wish)
+            with self._announce_loading():
+                found = self._bring(wish)
             if self._closed.is_set():
                 return
             with self._lock:

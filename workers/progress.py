@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -13,8 +14,10 @@ from pathlib import Path
 import orjson
 
 from lepton_tasks.supervisor.progress import (
+    BEATS_AT,
     HEADER_BYTES,
     LENGTHS_AT,
+    LOADS_AT,
     LONGEST_ID,
     OVERFLOW,
     PROGRESS_BYTES,
@@ -105,6 +108,8 @@ class Progress:
         self._memory = memory
         self._cells = memoryview(memory).cast("Q")
         self._cells[0] = self._cells[1] = 0
+        self._cells[BEATS_AT // 8] = self._cells[LOADS_AT // 8] = 0
+        self._began: float | None = None
         self._turns = Turns()
         self.device, self.encoding, generating = (
             Region(memory, number) for number in range(len(REGIONS))
@@ -127,11 +132,31 @@ class Progress:
     def busy(self) -> Iterator[None]:
         """Wait for a turn; say that one micro-batch runs inside the block, and then its end."""
         with self._turns.take():
+            self._began = time.monotonic()
             self._cells[0] += 1
             try:
                 yield
             finally:
                 self._cells[0] += 1
+                self._began = None
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Say that a model is loaded inside the block; by one thread at a time."""
+        self._cells[LOADS_AT // 8] += 1
+        try:
+            yield
+        finally:
+            self._cells[LOADS_AT // 8] += 1
+
+    def busy_seconds(self) -> float:
+        """For how long the micro-batch that runs has been running; 0 while none does."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
+    def beat(self) -> None:
+        """Say that the lease was renewed."""
+        self._cells[BEATS_AT // 8] += 1
 
 
 def open_progress() -> Progress:

@@ -41,7 +41,8 @@ _ENDED: Final[Mapping[str | None, tuple[str, Mapping[str, Any]]]] = {
 class Ended:
     """How a job's run ended, for Celery: ``runtime`` in seconds.
 
-    ``error`` is None for a success, else ``failed``, ``retried`` or ``cancelled``.
+    ``error`` is None for a success, else ``failed``, ``retried``, ``cancelled``, or
+    ``lost`` where another worker has the job by now, which tells of it.
     """
 
     request: Any
@@ -136,8 +137,9 @@ class Reporter:
             for job in jobs:
                 if not isinstance(job.request, WithoutMessage):
                     state.task_ready(job.request, successful=job.error is None)
-                kind, fields = _ENDED[job.error]
-                self._send(job.request, kind, runtime=job.runtime, **fields)
+                if job.error != "lost":
+                    kind, fields = _ENDED[job.error]
+                    self._send(job.request, kind, runtime=job.runtime, **fields)
 
         self._on_loop(work)
 

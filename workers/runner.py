@@ -73,8 +73,18 @@ class Runner:
                 self._stopping.wait(_LEASE_POLL_SECONDS)
                 continue
             batch = self._queue.take(_IDLE_SECONDS)
-            if batch is not None:
+            if batch is not None and self._is_time():  # this process may have slept meanwhile
                 self._run_batch(batch)
+
+    def _is_time(self) -> bool:
+        """Wait until the lease is fresh; False when it is time to stop.
+
+        What was taken and never began is free when the lease ends.
+        """
+        while not self._may_start():
+            if self._stopping.wait(_LEASE_POLL_SECONDS):
+                return False
+        return True
 
     def _run_batch(self, batch: MicroBatch) -> None:
         groups = [list(leader.with_followers()) for leader in batch.items]

@@ -33,7 +33,7 @@ from workers.holder import Holder
 from workers.intake import Intake, Received
 from workers.pool import ModelPool
 from workers.preparer import Preparer
-from workers.progress import open_progress
+from workers.progress import Progress
 from workers.reporter import Reporter
 from workers.runner import Runner, prepare
 from workers.window import Window
@@ -50,11 +50,19 @@ _CANCEL_SECONDS: Final = 1.0
 class Runtime:
     """The path of a job inside a worker: intake → preparer → queue → runner → finisher."""
 
-    def __init__(self, settings: Settings, store: Store, hostname: str, models: ModelPool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        hostname: str,
+        models: ModelPool,
+        progress: Progress,
+    ) -> None:
         """Wire the parts; nothing runs yet. ``models`` has its defaults loaded."""
         self.models = models
         self.worker_id = new_id("worker")
         self.reporter = Reporter()
+        progress.name(self.worker_id)
         self._settings = settings
         self._store = store
         self._redis = connect(settings.redis_url, 2.0)
@@ -79,6 +87,9 @@ class Runtime:
             list(models.tasks),
             settings.lease_seconds,
             supersedes=settings.supervised,
+            may_renew=lambda: progress.busy_seconds() <= settings.hung_seconds,
+            lost=self._drop_what_is_lost,
+            renewed=progress.beat,
         )
         budgets: LaneBudgets[Lane] = LaneBudgets(models.budget, settings.step_cap_seconds)
         is_revoked = state.revoked.__contains__
@@ -88,8 +99,6 @@ class Runtime:
             lambda: budgets.saw_urgent(time.monotonic()),
         )
         self._streamer = Streamer(self._redis)
-        progress = open_progress()
-        progress.name(self.worker_id)
         self._desks = Desks(
             lambda engine: Desk(
                 engine.generator(
@@ -123,7 +132,14 @@ class Runtime:
         self._holder = Holder(models, self._held, self._preparer, self._finisher)
         stages = (self._holder, self._preparer, self._queue, self._desks)
         window = Window(settings.window_items, stages)
-        self._intake = Intake(self.worker_id, store, window, self._holder, self.reporter)
+        self._intake = Intake(
+            self.worker_id,
+            store,
+            window,
+            self._holder,
+            self.reporter,
+            self._heartbeat.is_fresh,
+        )
         self._direct = DirectIntake(
             self.worker_id,
             list(models.tasks),
@@ -132,6 +148,7 @@ class Runtime:
             self._holder,
             self._held,
             self.reporter,
+            self._heartbeat.is_fresh,
         )
         self._cancelling = Every(_CANCEL_SECONDS, self._heed_cancels, "cancelling")
         self._reconciler = Reconciler(store, settings, self.worker_id)
@@ -218,6 +235,12 @@ class Runtime:
     def _heed_cancels(self) -> None:
         self._held.cancel(self._store.claims.cancelled(self.worker_id))
         self._desks.look()
+
+    def _drop_what_is_lost(self) -> None:
+        """Compute nothing more that was taken back while this worker had no lease."""
+        lost = self._held.cancel_all_but(self._store.claims.held_by(self.worker_id))
+        self._desks.look()
+        logger.warning("%d jobs were taken back meanwhile and are dropped", lost)
 
     def _route(self, items: Sequence[Item]) -> None:
         engine = items[0].engine

@@ -172,6 +172,17 @@ class ClaimStore:
             ).all()
         return [row.id for row in rows]
 
+    def held_by(self, worker_id: str) -> set[tuple[str, str]]:
+        """Id and claim id of each job that a worker runs."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(jobs.c.id, jobs.c.claim_id).where(
+                    jobs.c.state == literal_column("'running'"),  # so that the partial index fits
+                    jobs.c.worker_id == worker_id,
+                )
+            ).all()
+        return {(row.id, row.claim_id) for row in rows}
+
     def release(self, claims: Sequence[ClaimedJob]) -> list[str]:
         """Give back jobs that were not started; no attempt is counted, the fence stays.
 

@@ -39,6 +39,14 @@ class NodeLeases:
                 self._alive = frozenset()
         return node in self._alive
 
+    def keep(self, worker_id: str, seconds: float) -> None:
+        """Renew the lease of a worker that is at work and cannot do so itself."""
+        try:
+            if not self._store.leases.renew(worker_id, seconds):
+                logger.warning("the lease of %s had ended before it was renewed", worker_id)
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("the lease of %s could not be renewed: %s", worker_id, error)
+
     def end(self, node: str, last: LastWords | None) -> None:
         """End the lease of a dead worker, so that its jobs are free before it would run out.
 

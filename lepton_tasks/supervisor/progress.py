@@ -6,6 +6,8 @@ The file outlives the worker, whatever ends it. All numbers are native, unsigned
   odd while one runs. Whatever stops the worker stops it: a C call that holds the GIL
   too. An idle worker rests on an even number, and so does one that still loads;
 - from byte 8, the length of the worker's id and the id;
+- at :data:`BEATS_AT`, how often the worker has renewed its lease, and at
+  :data:`LOADS_AT` a number that is odd while it loads a model;
 - for each of :data:`REGIONS`, from :data:`HEADER_BYTES` on, the inputs that are in work:
   JSON, ``[[job id, place], …]``. Its length, in the header from :data:`LENGTHS_AT` on, is
   written last and is 0 while nothing is in work; :data:`OVERFLOW` says that the inputs
@@ -22,6 +24,7 @@ from typing import Final
 import orjson
 
 from lepton_tasks.in_work import InWork
+from lepton_tasks.supervisor.keeping import Signs
 
 PROGRESS_VARIABLE: Final = "LEPTON_PROGRESS_FILE"
 """Environment variable that names the file to a worker."""
@@ -29,6 +32,8 @@ REGIONS: Final = ("device", "encoding", "generating")
 """Where inputs can be in work: in the model, before it, and in a decoder's running batch."""
 REGION_BYTES: Final = 256 * 1024
 LONGEST_ID: Final = 128
+BEATS_AT: Final = 192
+LOADS_AT: Final = 200
 LENGTHS_AT: Final = 256
 HEADER_BYTES: Final = 4096
 PROGRESS_BYTES: Final = HEADER_BYTES + REGION_BYTES * len(REGIONS)
@@ -62,12 +67,25 @@ class ProgressReader:
         """Return the number as it is now; odd while a micro-batch runs."""
         return self._cells[0]
 
-    def last_words(self) -> LastWords | None:
-        """Return what a process that has ended left; None when it had no id yet."""
+    def signs(self) -> Signs:
+        """Return what the worker shows of itself now."""
+        step, loads = self._cells[0], self._cells[LOADS_AT // 8]
+        lengths = [self._cells[LENGTHS_AT // 8 + number] for number in range(len(REGIONS))]
+        at_work = step % 2 == 1 or loads % 2 == 1 or any(lengths)
+        return Signs(self._cells[BEATS_AT // 8], (step, loads, *lengths), at_work)
+
+    def worker_id(self) -> str | None:
+        """Return the id of the process that writes; None while it has none."""
         length = self._cells[1]
         if not 0 < length <= LONGEST_ID:
             return None
-        worker_id = self._memory[16 : 16 + length].decode("ascii", "replace")
+        return self._memory[16 : 16 + length].decode("ascii", "replace")
+
+    def last_words(self) -> LastWords | None:
+        """Return what a process that has ended left; None when it had no id yet."""
+        worker_id = self.worker_id()
+        if worker_id is None:
+            return None
         inputs: list[tuple[str, int]] = []
         for number in range(len(REGIONS)):
             length = self._cells[LENGTHS_AT // 8 + number]

@@ -36,7 +36,8 @@ def worker_spec(
 ) -> ChildSpec:
     """Specify a worker of Celery node ``node``, called ``name`` in reports.
 
-    It is ready when it holds its lease. It is watched for a hung micro-batch and, unless
+    It is ready when it holds its lease, which is renewed for it while a step of its holds
+    the interpreter. It is watched for a hung micro-batch and, unless
     ``max_memory_bytes`` is 0, for its memory. When it dies its lease is ended with the
     word of what it had in work; a death with anything in work is put down to that, for
     the model had run in the warm-up. ``environment`` adds to the settings'.
@@ -46,6 +47,9 @@ def worker_spec(
     """
     progress = ProgressReader(progress_file)
     limits = Limits(settings.hung_seconds, max_memory_bytes)
+
+    def keep(worker_id: str) -> None:
+        leases.keep(worker_id, settings.lease_seconds)
 
     def gone() -> str | None:
         last = progress.last_words()
@@ -68,6 +72,6 @@ def worker_spec(
         ready_timeout=_READY_SECONDS,
         policy=_POLICY,
         at_once={DEVICE_FAULT_EXIT: "its device is broken; a new process gets a new context"},
-        watch=lambda pid: WorkerWatch(pid, progress, limits),
+        watch=lambda pid: WorkerWatch(pid, progress, limits, settings.lease_seconds, keep),
         gone=gone,
     )

@@ -1,17 +1,20 @@
 """A task whose text says what the model shall do with it: be slow, raise, die, or answer.
 
 ``encode sleep 2``, ``encode raise``, ``sleep 0.5``, ``raise`` and ``kill`` do so; ``memory``
-never fits, and ``away 2`` is away twice. Any other text is answered with the number of
-forward passes so far and the size of its micro-batch.
+never fits, and ``away 2`` is away twice. ``hold PATH`` makes ``PATH.started`` and ends when
+``PATH.go`` is there; ``gil 2`` keeps the interpreter for two seconds. Any other text is
+answered with the number of forward passes so far and the size of its micro-batch.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from pydantic import BaseModel
@@ -92,6 +95,12 @@ def _act(script: str) -> None:
         raise ValueError(script)
     if verb == "memory":
         raise MemoryError
+    if verb == "hold":
+        Path(f"{seconds}.started").touch()
+        while not Path(f"{seconds}.go").exists():
+            time.sleep(0.01)
+    if verb == "gil":
+        ctypes.PyDLL(None).sleep(int(seconds))
     if verb == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "sleep":
