@@ -44,7 +44,8 @@ class ChildSpec:
     while that process is ready; an ailment ends it and counts as a crash.
     ``gone`` is called after each end of a process; what it returns is what that end is
     put down to: a crash that has been explained does not count as one, and there is no
-    delay after it. Neither may raise.
+    delay after it. ``give_up`` is asked after such an end: why there shall be no other
+    process all the same. None of them may raise.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ChildSpec:
     at_once: Mapping[int, str] = field(default_factory=dict)
     watch: Callable[[int], Look] | None = None
     gone: Callable[[], str | None] = lambda: None
+    give_up: Callable[[], str | None] = lambda: None
 
 
 class Child:

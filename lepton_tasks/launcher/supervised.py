@@ -121,6 +121,9 @@ class Supervised:
         explained = self._bury(child)
         if explained:
             self._was_ready = True  # it had work, so it was ready, whether that was seen or not
+            if hopeless := self.spec.give_up():
+                problem += f"; {hopeless}"
+                raise ChildFailed(self.spec.name, problem, self._log, child.log_tail())
         if at_once is not None:
             problem += f" ({at_once})"
         if not (self.spec.restart and self._was_ready):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Text,
     case,
     exists,
     func,
@@ -25,6 +26,7 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState
 from lepton_tasks.store.claims import CLAIMED, CLAIMING, claimed, new_claim
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 
@@ -64,6 +66,19 @@ class SuspectStore:
         return self._database.transact(
             lambda connection: _claim(connection, worker_id, which, limit), durable=False
         )
+
+    def acquit(self, job_ids: Collection[str]) -> None:
+        """Forget the crashes of suspects: they were their worker's fault. They stay suspects."""
+        if not job_ids:
+            return
+        named = rowset("named", self._database.dialect, {"id": Text()})
+        statement = (
+            update(jobs)
+            .where(jobs.c.id.in_(select(named.c.id)), _SUSPECT)
+            .values(solo_crashes=0, crashes=None)
+        )
+        parameters = {"named": bind_rows((one,) for one in job_ids)}
+        self._database.transact(lambda connection: connection.execute(statement, parameters))
 
     def expire_deadlines(self) -> int:
         """End suspects whose deadline has passed; at most a page a call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 
 from sqlalchemy.exc import DBAPIError
 
@@ -61,6 +62,15 @@ class NodeLeases:
             self._end_all()
         except (StoreUnavailable, DBAPIError) as error:
             logger.warning("%s is dead; its lease could not be ended: %s", node, error)
+
+    def acquit(self, job_ids: Collection[str]) -> None:
+        """Forget the crashes of suspects that were put down to an unhealthy worker's jobs."""
+        try:
+            self._end_all()
+            self._store.recovery.recover()  # first, so that no crash is counted afterwards
+            self._store.suspects.acquit(job_ids)
+        except (StoreUnavailable, DBAPIError) as error:
+            logger.warning("crashes of %d jobs could not be forgotten: %s", len(job_ids), error)
 
     def _end_all(self) -> None:
         while self._to_end:

@@ -63,6 +63,14 @@ class ProgressReader:
             self._memory = mmap.mmap(file.fileno(), PROGRESS_BYTES, access=mmap.ACCESS_READ)
         self._cells = memoryview(self._memory).cast("Q")
 
+    def reset(self) -> None:
+        """Forget what a process that has ended left, so that no later one answers for it.
+
+        One that dies before it opens the file would be taken for it otherwise.
+        """
+        with self.path.open("r+b") as file:
+            file.write(bytes(HEADER_BYTES))
+
     def count(self) -> int:
         """Return the number as it is now; odd while a micro-batch runs."""
         return self._cells[0]

@@ -16,6 +16,7 @@ from lepton_tasks.supervisor.progress import (
     PROGRESS_VARIABLE,
     ProgressReader,
 )
+from lepton_tasks.supervisor.streak import CrashStreak
 from lepton_tasks.supervisor.watch import Limits, WorkerWatch
 
 _READY_SECONDS: Final = 600.0
@@ -40,7 +41,8 @@ def worker_spec(
     the interpreter. It is watched for a hung micro-batch and, unless
     ``max_memory_bytes`` is 0, for its memory. When it dies its lease is ended with the
     word of what it had in work; a death with anything in work is put down to that, for
-    the model had run in the warm-up. ``environment`` adds to the settings'.
+    the model had run in the warm-up, unless one after another dies of different inputs.
+    ``environment`` adds to the settings'.
 
     Raises:
         OSError: ``progress_file`` cannot be made.
@@ -51,12 +53,24 @@ def worker_spec(
     def keep(worker_id: str) -> None:
         leases.keep(worker_id, settings.lease_seconds)
 
+    streak = CrashStreak()
+
     def gone() -> str | None:
-        last = progress.last_words()
+        nonlocal streak
+        last, done = progress.last_words(), progress.count() // 2
+        progress.reset()
         leases.end(node, last)
         if last is None or not last.in_work:
             return None
+        streak = streak.after(done, last.in_work)
         return f"{last.in_work.describe()} in work and will run alone"
+
+    def give_up() -> str | None:
+        if not streak.is_unhealthy:
+            return None
+        if streak.acquits:
+            leases.acquit(streak.jobs)
+        return streak.reason()
 
     return ChildSpec(
         name,
@@ -74,4 +88,5 @@ def worker_spec(
         at_once={DEVICE_FAULT_EXIT: "its device is broken; a new process gets a new context"},
         watch=lambda pid: WorkerWatch(pid, progress, limits, settings.lease_seconds, keep),
         gone=gone,
+        give_up=give_up,
     )
