@@ -67,6 +67,10 @@ class BrokerUnavailable(LeptonError):
     code = "broker_unavailable"
 
 
+class BrokerAway(BrokerUnavailable):
+    """Redis cannot be reached; it may come back."""
+
+
 class IllegalTransition(LeptonError):
     """A job was asked to move between states that have no such edge."""
 

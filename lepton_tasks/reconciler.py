@@ -21,6 +21,7 @@ from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.feed_loop import FeedLoop
 from lepton_tasks.feeder import Feeder
+from lepton_tasks.outage import Outage
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 
@@ -45,6 +46,7 @@ class Reconciler:
         self._settings = settings
         self._holder = holder
         self._redis = connect(settings.redis_url, 2.0)
+        self._outage = Outage("reconciler")
         self._feeder = Feeder(store, Publisher(self._redis), settings.publish_window)
         self._loop = FeedLoop(self._feeder.feed, self._redis)
         self._auditor = Auditor(
@@ -77,7 +79,9 @@ class Reconciler:
             self._feeder.feed()
             self._loop.keep_on(_FEED_SECONDS - (time.monotonic() - held_at))
         except BrokerUnavailable as error:
-            logger.warning("%s; trying again", error)
+            self._outage.failed(error)
+        else:
+            self._outage.over()
 
     def _recover(self) -> None:
         """Take back what silent workers held, and tell who waits for what ended by it."""

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     """How often a job is run again whose failure may pass, such as a lack of memory."""
     retry_seconds: float = Field(default=10.0, gt=0, le=600)
     """Wait before the first of :attr:`retries`; it doubles each time, up to ten minutes."""
+    stall_seconds: float = Field(default=30.0, ge=0)
+    """How long a worker with room may claim nothing while jobs wait; then it ends. 0: for ever."""
     max_items_per_job: int = Field(default=256, ge=1, le=10_000)
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)

@@ -5,7 +5,7 @@ The one module that does its work at import, because Celery finds its app so.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, Task
 
@@ -16,6 +16,11 @@ from lepton_tasks.queues import message_name
 from lepton_tasks.settings import Settings, load_settings
 from lepton_tasks.transport.redis import bulk_url
 from workers.bootsteps import IntakeStep, ModelStep
+
+_SOCKET_SECONDS: Final = 2.0
+"""Longest wait for a reply: on a link that died in silence the event loop meets several of them."""
+_HEALTH_SECONDS: Final = 3
+"""A consumer's link on which nothing was heard for a second more is made anew."""
 
 
 class NlpTask(Task):  # type: ignore[misc] # Celery has no types
@@ -43,6 +48,12 @@ def make_worker_app(settings: Settings) -> Celery:
         )
     app.conf.update(
         broker_read_url=bulk_url(app.conf.broker_url),  # producers and events stay on stock kombu
+        broker_transport_options={
+            **app.conf.broker_transport_options,
+            "health_check_interval": _HEALTH_SECONDS,
+            "socket_connect_timeout": _SOCKET_SECONDS,
+            "socket_timeout": _SOCKET_SECONDS,
+        },
         worker_consumer="workers.consumer:TextFreeConsumer",
         worker_prefetch_multiplier=128,
         worker_pool="solo",

@@ -9,6 +9,7 @@ from celery import bootsteps
 from celery.worker import state
 
 from lepton_tasks.broker.connection import check_redis, connect
+from lepton_tasks.errors import BrokerAway
 from lepton_tasks.logs import quiet_libraries
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import split_queue_name
@@ -35,16 +36,27 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         """Run before the consumer starts."""
         quiet_libraries()  # Celery has set the root logger up by now
         settings: Settings = worker.app.lepton_settings
-        check_redis(connect(settings.redis_url, 5.0))  # before the seconds that a model takes
+        worker.lepton_broker_checked = _check_broker(settings)  # before a model's seconds
         known = find_tasks()
         wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
         progress = open_progress()
         tasks = {name: known[name] for name in sorted(wanted & set(known))}
         models = ModelPool(tasks, settings, progress.loading)
         models.load_defaults()
-        runtime = Runtime(settings, open_store(settings), worker.hostname, models, progress)
+        queues = worker.app.amqp.queues
+        runtime = Runtime(
+            settings,
+            open_store(settings),
+            worker.hostname,
+            models,
+            progress,
+            lambda: [split_queue_name(queue) for queue in list(queues.consume_from)],
+        )
         worker.lepton_admission = Admission(known, settings.max_items_per_job)
         worker.lepton_runtime = runtime
+        if not worker.lepton_broker_checked:
+            runtime.broker.missed()
+            runtime.start()
 
     def info(self, worker: Any) -> dict[str, Any]:
         """What ``inspect stats`` shows beside Celery's own: the models and their bytes."""
@@ -59,6 +71,21 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             runtime.close()
 
 
+def _check_broker(settings: Settings) -> bool:
+    """Look at Redis; False while it is away, which a worker lives through.
+
+    Raises:
+        BrokerUnavailable: it is there and would lose messages, or refuses us.
+    """
+    with connect(settings.redis_url, 5.0) as client:
+        try:
+            check_redis(client)
+        except BrokerAway as error:
+            logger.warning("%s Until it answers, jobs are taken from the store.", error)
+            return False
+    return True
+
+
 class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
     """Joins the runtime to each (re)connected consumer and fetches only into free room."""
 
@@ -66,8 +93,12 @@ class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
 
     def start(self, consumer: Any) -> None:
         """Run whenever Celery has connected to the broker; the first time starts the work."""
-        runtime: Runtime = consumer.controller.lepton_runtime
+        worker = consumer.controller
+        if not worker.lepton_broker_checked:
+            worker.lepton_broker_checked = _check_broker(worker.app.lepton_settings)
+        runtime: Runtime = worker.lepton_runtime
         runtime.attach(consumer)
+        consumer.connection.transport.cycle.watch = runtime.broker
         channel = consumer.task_consumer.channel
         channel.fetch_room = runtime.room
         channel.fetch_urgent_room = runtime.urgent_room

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import redis
 from sqlalchemy.exc import DBAPIError
 
-from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
@@ -37,21 +35,22 @@ class Finisher:
     def __init__(
         self,
         store: Store,
-        client: redis.Redis,
+        announce: Callable[[Iterable[str]], None],
         reporter: Reporter,
         held: HeldJobs,
         go_on: Callable[[HeldJob], None],
         retry_in: Callable[[int], float | None],
     ) -> None:
-        """``go_on`` is called with a suspect after each of its inputs but the last.
+        """``announce`` is told the ids of jobs that have ended.
 
+        ``go_on`` is called with a suspect after each of its inputs but the last.
         ``retry_in`` says in how many seconds a job is run again that was so often
         already; None when its failure is final.
         """
         self._go_on = go_on
         self._retry_in = retry_in
         self._store = store
-        self._redis = client
+        self._announce = announce
         self._reporter = reporter
         self._held = held
         self._ready: queue.Queue[_Answers | None] = queue.Queue(MOST_WAITING)
@@ -102,7 +101,7 @@ class Finisher:
         self._held.discard(held for held, _ in jobs)
         if len(taken) < len(final):
             logger.warning("%d stale results were not written", len(final) - len(taken))
-        announce(self._redis, taken, deliveries=True)
+        self._announce(taken)
         now = time.monotonic()
         self._reporter.ended(
             [

@@ -60,6 +60,8 @@ class Intake:
         self._reporter = reporter
         self._received: list[Received] = []
         self._items_per_job = _ITEMS_AT_FIRST
+        self.claimed_at = self.brought_at = time.monotonic()
+        """When a job was claimed, and when a message brought one, by the monotonic clock."""
         self._arrived = threading.Condition()
         self._closed = False
         self._thread = vital_thread(self._run, "intake")
@@ -88,6 +90,13 @@ class Intake:
         if not waiting and self._window.is_empty():
             messages = max(1, messages)  # a job larger than the window runs all the same
         return max(0, min(MAX_UNCLAIMED - waiting, messages))
+
+    def saw(self, claims: Sequence[ClaimedJob]) -> None:
+        """Learn from claimed jobs, whichever way they came: when, and how many items they hold."""
+        if claims:
+            self.claimed_at = time.monotonic()
+        for claim in claims:
+            self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
 
     def put(self, received: Received) -> None:
         """Take a message; called on the event loop, returns at once."""
@@ -143,8 +152,9 @@ class Intake:
         if misplaced:  # of a task whose message came by another's queue: back to its own
             self._release(misplaced)
         ours = [claim for claim in claims if self._holder.serves(claim.task)]
-        for claim in ours:
-            self._items_per_job += 0.1 * (len(claim.payload.inputs) - self._items_per_job)
+        self.saw(ours)
+        if ours:
+            self.brought_at = self.claimed_at
         self._holder.hold([(claim, requests[claim.id]) for claim in ours])
 
     def _release(self, claims: Sequence[ClaimedJob]) -> None:

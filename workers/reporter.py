@@ -1,7 +1,9 @@
 """The worker's word to Celery: acknowledgements, counters and events, on the event loop.
 
 kombu's channel and Celery's state belong to the main thread; the other threads
-hand their calls over. Events name tasks and runtimes and never carry a text.
+hand their calls over. Events name tasks and runtimes and never carry a text. While the
+broker is away nobody could hear them, and nothing is kept for it but what belongs to the
+few messages that came before.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ _FLUSH_SECONDS: Final = 0.05
 """Most events of one publication, and how long they may wait for others. Celery's own 24, and
 a publication at each turn of the event loop, cost more than all else a job did there."""
 
+
+_OFFLINE_EVENTS: Final = 100
+"""Publications that Celery keeps where the broker does not take them; older ones are dropped."""
 
 _ENDED: Final[Mapping[str | None, tuple[str, Mapping[str, Any]]]] = {
     None: ("task-succeeded", {"result": ""}),
@@ -65,7 +70,9 @@ class WithoutMessage:
 class Reporter:
     """Bridges the worker's threads to Celery's consumer."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_away: Callable[[], bool]) -> None:
+        """``is_away`` tells whether the broker is."""
+        self._is_away = is_away
         self._consumer: Any = None
         self._direct = False
         self._flush_due = False
@@ -75,6 +82,8 @@ class Reporter:
         """Use a (re)connected consumer from now on."""
         dispatcher = consumer.event_dispatcher
         dispatcher.buffer_limit = _EVENTS_AT_ONCE
+        kept = dispatcher._outbound_buffer  # without a bound as Celery makes it
+        dispatcher._outbound_buffer = deque(kept, _OFFLINE_EVENTS)
         if consumer.hub is not None:  # else Celery buffers nothing
             dispatcher.on_send_buffered = self._flush_soon
         self._consumer = consumer
@@ -95,13 +104,14 @@ class Reporter:
             for request in dropped:
                 state.task_ready(request)
 
-        self._on_loop(work)
+        if not (self._direct and self._is_away()):  # else the broker offers them again
+            self._on_loop(work)
 
     def without_message(self, job_id: str, task: str) -> WithoutMessage:
         """Announce a job that was taken without a message; returns what stands for its request."""
         request = WithoutMessage(job_id, message_name(task))
         fields = {"args": "", "kwargs": "", "retries": 0}
-        self._on_loop(lambda: self._send(request, "task-received", **fields))
+        self._announce(lambda: self._send(request, "task-received", **fields))
         return request
 
     def begin(self, items: Sequence[Item]) -> None:
@@ -115,7 +125,7 @@ class Reporter:
         if fresh:
             self._started([job.request for job in fresh])
         else:
-            self._on_loop(_nothing)  # the window has room again: the loop shall look
+            self._announce(_nothing)  # the window has room again: the loop shall look
 
     def _started(self, requests: Sequence[Any]) -> None:
         moment = time.time()
@@ -128,7 +138,7 @@ class Reporter:
                     state.task_accepted(request)
                 self._send(request, "task-started")
 
-        self._on_loop(work)
+        self._hand_over(work, requests)
 
     def ended(self, jobs: Sequence[Ended]) -> None:
         """Announce results that are committed."""
@@ -141,12 +151,12 @@ class Reporter:
                     kind, fields = _ENDED[job.error]
                     self._send(job.request, kind, runtime=job.runtime, **fields)
 
-        self._on_loop(work)
+        self._hand_over(work, [job.request for job in jobs])
 
     def flush(self) -> None:
         """Send the events that wait; on the event loop, or where none runs."""
         self._flush_due = False
-        if self._consumer is not None:
+        if self._consumer is not None and not self._is_away():
             _guarded(self._consumer.event_dispatcher.flush)
 
     def _send(self, request: Any, kind: str, **fields: Any) -> None:
@@ -159,6 +169,18 @@ class Reporter:
         if not self._flush_due and not self._direct:
             self._flush_due = True
             self._consumer.hub.call_later(_FLUSH_SECONDS, self.flush)
+
+    def _hand_over(self, work: Callable[[], None], requests: Sequence[Any]) -> None:
+        """Have work done that Celery's counters need if one of ``requests`` is Celery's."""
+        if all(isinstance(request, WithoutMessage) for request in requests):
+            self._announce(work)
+        else:
+            self._on_loop(work)
+
+    def _announce(self, work: Callable[[], None]) -> None:
+        """Have work done that only tells others, unless nobody could hear it."""
+        if self._consumer is not None and not self._is_away():
+            self._on_loop(work)
 
     def _on_loop(self, work: Callable[[], None]) -> None:
         self._due.append(work)

@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
+from functools import partial
 from typing import Any, Final
 
 from celery.worker import state
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.broker.connection import connect
+from lepton_tasks.broker.wakeups import Announcer
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.ids import new_id
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.retries import retry_in
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.due import Queue
 from lepton_tasks.store.store import Store
+from workers.broker_watch import BrokerWatch
 from workers.budget import LaneBudgets
 from workers.direct import DirectIntake
+from workers.due import DueIntake
 from workers.engines.base import Lane
 from workers.finisher import Finisher
 from workers.generation.desk import Desk, naming
@@ -36,6 +41,8 @@ from workers.preparer import Preparer
 from workers.progress import Progress
 from workers.reporter import Reporter
 from workers.runner import Runner, prepare
+from workers.stall import StallWatch
+from workers.vital import end_by_celery
 from workers.window import Window
 from workers.work import WorkQueue
 
@@ -43,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 _WRITING_PART: Final = 0.8
 """Of the grace of a drain, for texts that are being written; the rest is for storing them."""
+_STALL_LOOK_SECONDS: Final = 2.0
 _CANCEL_SECONDS: Final = 1.0
 """How often the store is asked which of the jobs held here were cancelled."""
 
@@ -57,11 +65,16 @@ class Runtime:
         hostname: str,
         models: ModelPool,
         progress: Progress,
+        queues: Callable[[], Sequence[Queue]],
     ) -> None:
-        """Wire the parts; nothing runs yet. ``models`` has its defaults loaded."""
+        """Wire the parts; nothing runs yet.
+
+        ``models`` has its defaults loaded; ``queues`` tells which queues are consumed now.
+        """
         self.models = models
         self.worker_id = new_id("worker")
-        self.reporter = Reporter()
+        self.broker = BrokerWatch()
+        self.reporter = Reporter(self.broker.is_away)
         progress.name(self.worker_id)
         self._settings = settings
         self._store = store
@@ -69,7 +82,7 @@ class Runtime:
         self._held = HeldJobs()
         self._finisher = Finisher(
             store,
-            self._redis,
+            Announcer(self._redis, self.broker.is_away).announce,
             self.reporter,
             self._held,
             lambda suspect: self._preparer.add([suspect]),
@@ -150,6 +163,25 @@ class Runtime:
             self.reporter,
             self._heartbeat.is_fresh,
         )
+        served = partial(_served, queues, models.tasks)
+        self._due = DueIntake(
+            self.worker_id,
+            served,
+            store,
+            self.broker,
+            self._intake,
+            self._holder,
+            self.reporter,
+        )
+        self._stall = StallWatch(
+            store.due.oldest,
+            served,
+            window.free,
+            lambda: self._intake.claimed_at,
+            settings.stall_seconds,
+            self._end_stalled,
+        )
+        self._stalling = Every(_STALL_LOOK_SECONDS, self._stall.look, "stall watch")
         self._cancelling = Every(_CANCEL_SECONDS, self._heed_cancels, "cancelling")
         self._reconciler = Reconciler(store, settings, self.worker_id)
         self._reconciling = reconciling(self._reconciler)
@@ -159,12 +191,20 @@ class Runtime:
     def attach(self, consumer: Any) -> None:
         """Report to a (re)connected Celery consumer; the first one starts the work.
 
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        self.reporter.attach(consumer)
+        self.start()
+
+    def start(self) -> None:
+        """Begin to work, once; without a consumer from the store alone.
+
         From then on the worker holds a lease, so a lease says that it consumes.
 
         Raises:
             StoreUnavailable: the database is away.
         """
-        self.reporter.attach(consumer)
         if self._started:
             return
         self._started = True
@@ -177,6 +217,9 @@ class Runtime:
         self._preparer.start()
         self._intake.start()
         self._direct.start()
+        self._due.start()
+        if self._settings.stall_seconds:
+            self._stalling.start()
         self._cancelling.start()
         logger.info("serving %s as %s", ", ".join(self.models.tasks), self.worker_id)
 
@@ -203,8 +246,11 @@ class Runtime:
         self._drained = True
         until = time.monotonic() + _WRITING_PART * self._settings.drain_seconds
         self.reporter.loop_has_stopped()
+        if self._settings.stall_seconds:
+            self._stalling.stop()
         self._intake.close()
         self._direct.close()
+        self._due.close()
         unfinished = dict.fromkeys(self._holder.close())
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
@@ -232,6 +278,9 @@ class Runtime:
         self._held.discard(jobs)
         return len(released)
 
+    def _end_stalled(self, reason: str) -> None:
+        end_by_celery(reason, self._settings.drain_seconds)
+
     def _heed_cancels(self) -> None:
         self._held.cancel(self._store.claims.cancelled(self.worker_id))
         self._desks.look()
@@ -254,3 +303,7 @@ class Runtime:
         self.models.close()
         self._store.close()
         self._redis.close()
+
+
+def _served(queues: Callable[[], Sequence[Queue]], tasks: Container[str]) -> list[Queue]:
+    return [queue for queue in queues() if queue[0] in tasks]

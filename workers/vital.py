@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from celery.worker import state
+
 from lepton_tasks.supervisor.progress import DEVICE_FAULT_EXIT
 from workers.device_faults import DeviceFault
 from workers.text_free import describe
@@ -35,6 +37,18 @@ def vital_thread(work: Callable[[], None], name: str) -> threading.Thread:
             _end(f"the {name} thread broke: {describe(error)}", BROKEN_EXIT)
 
     return threading.Thread(target=run, name=name, daemon=True)
+
+
+def end_by_celery(reason: str, grace: float) -> None:
+    """Have Celery end this process as a failure, draining it; end it anyway after ``grace``.
+
+    Returns at once. Whoever drains waits for no caller of this.
+    """
+    logger.critical("ending this process: %s", reason)
+    state.should_stop = BROKEN_EXIT
+    last = threading.Timer(grace, _end, ["it did not drain in time", BROKEN_EXIT])
+    last.daemon = True
+    last.start()
 
 
 def _end(reason: str, code: int) -> None:

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from lepton_tasks.broker.address import Host, Login, RedisAddress, Sentinels, parse_address
 from lepton_tasks.broker.sentinel import AsyncMasterPool, AsyncSentinel, MasterPool, Sentinel
 from lepton_tasks.broker.tls import Tls
-from lepton_tasks.errors import BrokerUnavailable, ConfigError
+from lepton_tasks.errors import BrokerAway, BrokerUnavailable, ConfigError
 
 MINIMUM_VERSION = (6, 2)
 _PING_SECONDS: Final = 10
@@ -91,7 +91,8 @@ def check_redis(client: redis.Redis) -> None:
     """Refuse a Redis that is away, too old, a replica, or evicts keys when memory is short.
 
     Raises:
-        BrokerUnavailable: the message says which, and what to do.
+        BrokerAway: it cannot be reached.
+        BrokerUnavailable: it can, and will not do. The message says why, and what to do.
     """
     where = _place(client)
     try:
@@ -99,7 +100,7 @@ def check_redis(client: redis.Redis) -> None:
     except redis.AuthenticationError as error:
         raise BrokerUnavailable(f"Redis at {where} wants a password: {error}") from error
     except redis.RedisError as error:
-        raise BrokerUnavailable(
+        raise BrokerAway(
             f"Redis at {where} cannot be reached: {_reason(client, error)}. "
             "Start it, or set LEPTON_REDIS_URL to one that runs."
         ) from error

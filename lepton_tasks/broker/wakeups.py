@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import redis
@@ -17,6 +17,7 @@ DELIVERIES_CHANNEL: Final = "lepton:deliveries"
 BACKLOG_CHANNEL: Final = "lepton:backlog"
 """Says that jobs wait in the store for room in their queue."""
 _LISTEN_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 3.0
 
 
 def announce(client: redis.Redis, job_ids: Iterable[str], deliveries: bool = False) -> None:
@@ -29,6 +30,29 @@ def announce(client: redis.Redis, job_ids: Iterable[str], deliveries: bool = Fal
             client.publish(DELIVERIES_CHANNEL, b"1")
     except redis.RedisError:
         return  # waiters poll the store
+
+
+class Announcer:
+    """Announces ends, and spares whoever does so the wait for a Redis that is away."""
+
+    def __init__(self, client: redis.Redis, is_away: Callable[[], bool]) -> None:
+        """``is_away`` tells what is known of Redis already."""
+        self._client = client
+        self._is_away = is_away
+        self._quiet_until = float("-inf")
+
+    def announce(self, job_ids: Iterable[str]) -> None:
+        """Say that these jobs have ended, and that there may be deliveries."""
+        if self._is_away() or time.monotonic() < self._quiet_until:
+            return
+        try:
+            with self._client.pipeline(transaction=False) as pipe:
+                if ids := "\n".join(job_ids):
+                    pipe.publish(CHANNEL, ids)
+                pipe.publish(DELIVERIES_CHANNEL, b"1")
+                pipe.execute()
+        except redis.RedisError:
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
 
 
 class Waiter:

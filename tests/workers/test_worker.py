@@ -231,11 +231,15 @@ def test_sigterm_drains(settings: Settings, redis_url: str, tmp_path: Path) -> N
     store.close()
 
 
-def test_a_worker_without_redis_ends_with_the_reason(settings: Settings, tmp_path: Path) -> None:
-    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    store = open_store(away)
-    worker = WorkerProcess(away, store, tmp_path / "worker.log")
-    with pytest.raises(AssertionError, match="LEPTON_REDIS_URL"):
+def test_a_worker_that_redis_refuses_ends_with_the_reason(
+    settings: Settings, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    wrong = settings.model_copy(
+        update={"redis_url": f"redis://:no@127.0.0.1:{redis_server.port}/0"}
+    )
+    store = open_store(wrong)
+    worker = WorkerProcess(wrong, store, tmp_path / "worker.log")
+    with pytest.raises(AssertionError, match="wants a password"):
         worker.start()
     assert worker.process.returncode != 0
     store.close()
