@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
+from lepton_tasks.broker.revival import Revival
 from lepton_tasks.broker.wakeups import Waiter, announce
 from lepton_tasks.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
 from lepton_tasks.group_commit import GroupCommit
@@ -55,8 +56,9 @@ class Producer:
         self.admission = Admission(find_tasks(), settings.max_items_per_job)
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
-        self._waiter = Waiter(connect(settings.redis_url, 5.0))
-        self._window = Window(settings.publish_window)
+        self._waiter = Waiter(connect(settings.redis_url, 1.0))
+        self._window = Window(settings.publish_window, on_lost=lambda: self._revival.expect())
+        self._revival = Revival(self._redis, self._window.found)
         self._commits = GroupCommit(self._commit, self._publish, _weight, MOST_WEIGHT)
 
     def submit(
@@ -208,12 +210,13 @@ class Producer:
             NotFound: the tenant has no such job.
         """
         job = self.store.jobs.cancel(tenant or self.settings.default_tenant, job_id)
-        if job.state in TERMINAL:
+        if job.state in TERMINAL and not self._window.is_lost:
             announce(self._redis, [job.id], deliveries=True)
         return job
 
     def close(self) -> None:
         """Close connections that this producer opened."""
+        self._revival.close()
         self._waiter.close()
         self._redis.close()
         if self._owns_store:

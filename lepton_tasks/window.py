@@ -18,7 +18,6 @@ SHARES: Final = 16
 """Shares of a window; half of them are above the feeder's half."""
 _FRESH_SECONDS: Final = 1.0
 _FRESH_WHEN_FULL_SECONDS: Final = 0.05
-_AWAY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,22 @@ class Window:
     processes have added since can carry a queue beyond its bound by a group or two.
     """
 
-    def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        size: int,
+        clock: Callable[[], float] = time.monotonic,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_lost`` is called by whoever finds Redis away; it sees to :meth:`found`."""
         self._size = size
         self._fill = fill_of(size)
         self._share = max(1, size // SHARES)
         self._clock = clock
         self._lock = threading.Lock()
         self._queues: dict[str, _Queue] = {}
-        self._away_until = float("-inf")
+        self._on_lost = on_lost
+        self.is_lost = False
+        """Whether Redis did not answer, and has not been found again."""
 
     def unsure(self, queues: Iterable[str]) -> list[str]:
         """Those of ``queues`` whose length should be looked up before jobs are added.
@@ -92,14 +99,16 @@ class Window:
                 queue.length, queue.seen_at = length, self._clock()
 
     def lost(self) -> None:
-        """Note that Redis did not answer: for a second, nothing is published at once."""
-        with self._lock:
-            self._away_until = self._clock() + _AWAY_SECONDS
+        """Note that Redis did not answer: until it is found, nothing is published at once."""
+        self.is_lost = True
+        self._on_lost()
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether Redis did not answer a moment ago."""
-        return self._clock() < self._away_until
+    def found(self) -> None:
+        """Note that it is back; how long its queues are is not known any more."""
+        with self._lock:
+            self.is_lost = False
+            for queue in self._queues.values():
+                queue.seen_at = float("-inf")
 
     def allowance(self, queue: str) -> Allowance:
         """What may be added to a queue now."""

@@ -18,6 +18,7 @@ BACKLOG_CHANNEL: Final = "lepton:backlog"
 """Says that jobs wait in the store for room in their queue."""
 _LISTEN_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 3.0
+"""For so long a Redis that did not answer is not asked again."""
 
 
 def announce(client: redis.Redis, job_ids: Iterable[str], deliveries: bool = False) -> None:
@@ -61,15 +62,18 @@ class Waiter:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._pubsub: redis.client.PubSub | None = None
+        self._quiet_until = float("-inf")
         self._lock = threading.Lock()
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Return ids that were announced since the last call, or nothing after ``seconds``."""
         with self._lock:
             try:
-                return self._listen(seconds)
+                if time.monotonic() >= self._quiet_until:
+                    return self._listen(seconds)
             except redis.RedisError:
                 self._pubsub = None
+                self._quiet_until = time.monotonic() + _QUIET_SECONDS
         time.sleep(min(seconds, _LISTEN_SECONDS))
         return frozenset()
 

@@ -118,7 +118,7 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
 
     def _wake(self) -> Waiter:
         if self._waiter is None:
-            self._waiter = Waiter(connect(redis_url(self.app.conf), 5.0))
+            self._waiter = Waiter(connect(redis_url(self.app.conf), 1.0))
         return self._waiter
 
 

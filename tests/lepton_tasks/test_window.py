@@ -56,12 +56,17 @@ def test_what_is_not_known_is_looked_up_and_a_full_queue_more_often() -> None:
     assert window.unsure(["a", "b"]) == ["a", "b"]
 
 
-def test_without_redis_nothing_is_published_and_it_is_asked_once_a_second() -> None:
+def test_without_redis_nothing_is_published_or_asked_until_it_is_found() -> None:
     clock = Clock()
-    window = Window(160, clock)
+    told: list[float] = []
+    window = Window(160, clock, lambda: told.append(clock.now))
+    window.saw({"q": 3})
     window.lost()
+    assert told == [clock.now]
+    clock.now += 100
     assert window.unsure(["q"]) == []
     assert window.allowance("q").room == 0
-    clock.now += 1
+    window.found()
     assert window.unsure(["q"]) == ["q"]
+    window.saw({"q": 0})
     assert window.allowance("q").room == 80
