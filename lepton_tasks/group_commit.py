@@ -28,8 +28,8 @@ class GroupCommit(Generic[T, R]):
 
     def __init__(
         self,
-        commit: Callable[[list[Sequence[T]]], Sequence[R | Exception]],
-        finish: Callable[[list[Sequence[T]], Sequence[R | Exception]], None],
+        commit: Callable[[list[Sequence[T]], bool], Sequence[R | Exception]],
+        finish: Callable[[list[Sequence[T]], Sequence[R | Exception], bool], None],
         weigh: Callable[[Sequence[T]], int],
         most: int,
     ) -> None:
@@ -37,10 +37,11 @@ class GroupCommit(Generic[T, R]):
 
         ``commit`` takes each caller's items and returns each caller's outcome, in
         order; one call runs at a time. An exception among the outcomes is raised in
-        that caller alone, one that ``commit`` raises in every caller of the group.
-        ``finish`` gets items and outcomes while the next group commits. ``weigh`` says
-        what a caller's items weigh, and no group weighs more than ``most`` unless one
-        caller alone does.
+        that caller alone, one that either step raises in every caller of the group.
+        ``finish`` gets items and outcomes while the next group commits. Both are told
+        whether the group is alone: one caller, and nobody else is about, so nothing is
+        gained by keeping it while others could come. ``weigh`` says what a caller's items
+        weigh, and no group weighs more than ``most`` unless one caller alone does.
         """
         self._commit = commit
         self._finish = finish
@@ -49,6 +50,7 @@ class GroupCommit(Generic[T, R]):
         self._lock = threading.Lock()
         self._waiting: deque[_Caller[T, R]] = deque()
         self._led = False
+        self._unfinished = 0
 
     def call(self, items: Sequence[T]) -> R:
         """Commit ``items`` together with other callers'; returns when their group is finished.
@@ -108,7 +110,7 @@ class GroupCommit(Generic[T, R]):
             self._hand_on()
 
     def _lead(self, leader: _Caller[T, R]) -> None:
-        group = self._take(leader)
+        group, alone = self._take(leader)
         if not group:
             return
         items = [caller.items for caller in group]
@@ -116,23 +118,29 @@ class GroupCommit(Generic[T, R]):
         outcomes: Sequence[R | Exception] = [interrupted] * len(group)
         try:
             try:
-                outcomes = self._commit(items)
+                outcomes = self._commit(items, alone)
             except Exception as error:  # noqa: BLE001 - it is raised in each caller
                 outcomes = [error] * len(group)
             finally:
                 self._hand_on()
-            self._finish(items, outcomes)
+            try:
+                self._finish(items, outcomes, alone)
+            except Exception as error:  # noqa: BLE001 - as above
+                outcomes = [error] * len(group)
         finally:
+            with self._lock:
+                self._unfinished -= 1
             for caller, outcome in zip(group, outcomes, strict=True):
                 caller.outcome = outcome
                 if caller is not leader:
                     caller.wake()
 
-    def _take(self, leader: _Caller[T, R]) -> list[_Caller[T, R]]:
+    def _take(self, leader: _Caller[T, R]) -> tuple[list[_Caller[T, R]], bool]:
+        """Begin a group with those who wait; none where the leader has left. And: is it alone."""
         group: list[_Caller[T, R]] = []
         with self._lock:
             if not leader.leads:
-                return group
+                return group, False
             leader.leads = False
             weight = 0
             while self._waiting:
@@ -140,7 +148,11 @@ class GroupCommit(Generic[T, R]):
                 if group and weight > self._most:
                     break
                 group.append(self._waiting.popleft())
-        return group
+            if not group:
+                return group, False
+            alone = len(group) == 1 and not self._waiting and not self._unfinished
+            self._unfinished += 1
+        return group, alone
 
     def _hand_on(self) -> None:
         with self._lock:

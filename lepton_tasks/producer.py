@@ -144,7 +144,7 @@ class Producer:
         """:meth:`put` for an event loop."""
         return (await self._commits.call_async(jobs)).answers
 
-    def _commit(self, groups: Sequence[Sequence[NewJob]]) -> Sequence[Outcome]:
+    def _commit(self, groups: Sequence[Sequence[NewJob]], alone: bool) -> Sequence[Outcome]:
         queues = {job.queue for jobs in groups for job in jobs}
         if unsure := self._window.unsure(queues):
             try:
@@ -152,11 +152,15 @@ class Producer:
             except BrokerUnavailable as error:
                 logger.warning("%s; jobs are stored and published later", error)
                 self._window.lost()
-        outcomes = self.store.jobs.insert_groups(groups, self._window.allowance)
+        # Who is alone has the disk at work while the message is on its way already.
+        durable = not (alone and self.store.database.can_flush)
+        outcomes = self.store.jobs.insert_groups(groups, self._window.allowance, durable)
         self._window.sending(_counts(_due(outcomes)))
         return outcomes
 
-    def _publish(self, groups: Sequence[Sequence[NewJob]], outcomes: Sequence[Outcome]) -> None:
+    def _publish(
+        self, groups: Sequence[Sequence[NewJob]], outcomes: Sequence[Outcome], alone: bool
+    ) -> None:
         due = _due(outcomes)
         held_back = any(one.held_back for one in outcomes if isinstance(one, Stored))
         lengths: dict[str, int] = {}
@@ -168,6 +172,9 @@ class Producer:
             self._window.lost()
             self._leave_to_reconciler(due)
         self._window.sent(_counts(due), lengths)
+        # An answer that names another caller's job promises what that one may still wait for.
+        if alone or _replays(outcomes):
+            self.store.database.flush()
 
     def _leave_to_reconciler(self, jobs: Sequence[NewJob]) -> None:
         # The jobs are committed, so an error here must not look like a refusal; if the
@@ -236,6 +243,11 @@ class Producer:
 
 def _due(outcomes: Sequence[Outcome]) -> list[NewJob]:
     return [job for one in outcomes if isinstance(one, Stored) for job in one.due]
+
+
+def _replays(outcomes: Sequence[Outcome]) -> bool:
+    stored = [one for one in outcomes if isinstance(one, Stored)]
+    return any(answer.replayed for one in stored for answer in one.answers)
 
 
 def _counts(jobs: Sequence[NewJob]) -> Counter[str]:

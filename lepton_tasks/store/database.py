@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Double, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -28,6 +29,7 @@ T = TypeVar("T")
 SQLITE_MINIMUM = (3, 35)
 _TRANSIENT_SQLSTATES = frozenset({"40001", "40P01"})
 _ATTEMPTS = 6
+_flush_file: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 
 class now(FunctionElement[float]):
@@ -89,7 +91,10 @@ class Database:
         except NoSuchModuleError as error:
             raise ConfigError(f"LEPTON_DATABASE_URL: no such driver: {error}") from error
         self.dialect = dialect
+        self._log: str | None = None
         if dialect == "sqlite":
+            # Named after the file itself, whatever link leads there.
+            self._log = f"{os.path.realpath(str(parsed.database))}-wal"
             event.listen(self.engine, "connect", _tune_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
 
@@ -105,7 +110,8 @@ class Database:
 
         One that is not ``durable`` commits without waiting for the disk: a power cut or
         a crash of the database server may undo it, the death of this process may not.
-        For what is repaired anyway when it is lost, such as a claim or a lease.
+        For what is repaired anyway when it is lost, such as a claim or a lease, and for
+        what :meth:`flush` makes durable before anybody is told.
         """
         with self._reachable(), self.engine.connect() as connection:
             connection = connection.execution_options(lepton_write=True, lepton_durable=durable)
@@ -131,6 +137,39 @@ class Database:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311
         raise StoreUnavailable(f"the database stayed busy through {_ATTEMPTS} attempts")
+
+    @property
+    def can_flush(self) -> bool:
+        """Whether :meth:`flush` makes durable what was committed without waiting for the disk."""
+        return self._log is not None
+
+    def flush(self) -> None:
+        """Wait until all that was committed, by any process, is on the disk.
+
+        On SQLite, whose log is a file; elsewhere nothing happens (:attr:`can_flush`).
+
+        Raises:
+            StoreUnavailable: the disk failed; it is not known what a power cut would leave.
+        """
+        if self._log is None:
+            return
+        try:
+            log = os.open(self._log, os.O_RDONLY)
+        except FileNotFoundError:
+            return  # all of it is in the database, which SQLite flushed before it took the log away
+        except OSError as error:
+            raise self._not_flushed(error) from error
+        try:
+            _flush_file(log)
+        except OSError as error:
+            raise self._not_flushed(error) from error
+        finally:
+            os.close(log)
+
+    def _not_flushed(self, error: OSError) -> StoreUnavailable:
+        return self._unavailable(
+            f"its log could not be flushed ({error.strerror}); it is not known what was stored"
+        )
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:

@@ -73,12 +73,16 @@ class JobStore:
         return outcome.answers
 
     def insert_groups(
-        self, groups: Sequence[Sequence[NewJob]], allow: Allow | None = None
+        self,
+        groups: Sequence[Sequence[NewJob]],
+        allow: Allow | None = None,
+        durable: bool = True,
     ) -> list[Outcome]:
         """Store several callers' jobs in one transaction; each caller's all or none.
 
         Due jobs count as published where ``allow`` lets them be; the others wait for the
-        feeder. Without it all of them do, as in :meth:`insert`.
+        feeder. Without it all of them do, as in :meth:`insert`. Where not ``durable``, the
+        database's ``flush`` is still to be called before anybody is told.
 
         Returns:
             What became of each caller's jobs: stored, or the exception that this caller
@@ -89,27 +93,27 @@ class JobStore:
         """
         try:
             return self._database.transact(
-                lambda connection: insert_rows(connection, groups, allow)
+                lambda connection: insert_rows(connection, groups, allow), durable
             )
         except TornGroups as torn:
             errors = torn.errors
         except (DBAPIError, ValueError, TypeError) as error:
             if len(groups) == 1:
                 return [error]
-            return self._insert_halves(groups, allow)
+            return self._insert_halves(groups, allow, durable)
         kept = [group for place, group in enumerate(groups) if place not in errors]
-        others = iter(self.insert_groups(kept, allow))
+        others = iter(self.insert_groups(kept, allow, durable))
         return [errors[n] if n in errors else next(others) for n in range(len(groups))]
 
     def _insert_halves(
-        self, groups: Sequence[Sequence[NewJob]], allow: Allow | None
+        self, groups: Sequence[Sequence[NewJob]], allow: Allow | None, durable: bool
     ) -> list[Outcome]:
         """Find the row that cannot be stored, so that its neighbours are."""
         outcomes: list[Outcome] = []
         middle = len(groups) // 2
         for half in (groups[:middle], groups[middle:]):
             try:
-                outcomes += self.insert_groups(half, allow)
+                outcomes += self.insert_groups(half, allow, durable)
             except StoreUnavailable as error:
                 outcomes += [error] * len(half)
         return outcomes

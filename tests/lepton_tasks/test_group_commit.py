@@ -24,13 +24,15 @@ class Bench:
         self.finished: list[list[Sequence[int]]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.alone: list[bool] = []
         self.on_finish: Callable[[], object] = lambda: None
         self._running = threading.Lock()
 
-    def _commit(self, groups: list[Sequence[int]]) -> list[int | Exception]:
+    def _commit(self, groups: list[Sequence[int]], alone: bool) -> list[int | Exception]:
         assert self._running.acquire(blocking=False), "two commits at once"
         try:
             self.groups.append(groups)
+            self.alone.append(alone)
             assert self.gate.wait(30)
             if [-1] in groups:
                 raise StoreUnavailable("away")
@@ -40,8 +42,11 @@ class Bench:
         finally:
             self._running.release()
 
-    def _finish(self, groups: list[Sequence[int]], outcomes: Sequence[int | Exception]) -> None:
+    def _finish(
+        self, groups: list[Sequence[int]], outcomes: Sequence[int | Exception], alone: bool
+    ) -> None:
         assert len(groups) == len(outcomes)
+        assert alone == self.alone[self.groups.index(groups)]
         self.on_finish()
         self.finished.append(groups)
 
@@ -131,6 +136,38 @@ def test_the_next_group_commits_while_one_finishes(bench: Bench, pool: ThreadPoo
     assert not any(caller.done() for caller in callers)
     committed_both.set()
     assert [caller.result(30) for caller in callers] == [1, 2]
+
+
+def test_only_who_shares_with_nobody_is_alone(bench: Bench, pool: ThreadPoolExecutor) -> None:
+    callers = held_group(bench, pool, [2], [3])
+    first_may_end = threading.Event()
+    bench.on_finish = lambda: first_may_end.wait(30)
+    bench.gate.set()
+    until(lambda: len(bench.groups) == 2)
+    callers.append(pool.submit(bench.commits.call, [4]))  # by itself, but two groups are about
+    until(lambda: len(bench.groups) == 3)
+    first_may_end.set()
+    assert [caller.result(30) for caller in callers] == [1, 2, 3, 4]
+    until(lambda: bench.commits._unfinished == 0)
+    assert bench.commits.call([5]) == 5
+    assert bench.groups == [[[1]], [[2], [3]], [[4]], [[5]]]
+    assert bench.alone == [True, False, False, True]
+
+
+def test_what_fails_at_the_end_fails_the_whole_group(
+    bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    def fail() -> None:
+        raise StoreUnavailable("disk")
+
+    callers = held_group(bench, pool, [2], [3])
+    bench.on_finish = fail
+    bench.gate.set()
+    for caller in callers:
+        with pytest.raises(StoreUnavailable, match="disk"):
+            caller.result(30)
+    bench.on_finish = lambda: None
+    assert bench.commits.call([4]) == 4
 
 
 def test_groups_are_bounded(bench: Bench, pool: ThreadPoolExecutor) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import BACKLOG_CHANNEL, announce
-from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound
+from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound, StoreUnavailable
 from lepton_tasks.jobs import FinishedJob, Submitted
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.producer import Producer
@@ -52,6 +53,65 @@ def test_a_replay_is_not_published_again(producer: Producer) -> None:
     assert queued(producer) == [first.id]
     with pytest.raises(IdempotencyConflict):
         producer.submit("moderation", "something else", idempotency_key="k")
+
+
+@pytest.fixture
+def flushes(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What was on the queue at each flush of the database's log; all of it was committed."""
+    seen: list[list[str]] = []
+    flush = producer.store.database.flush
+
+    def note() -> None:
+        ids = queued(producer)
+        assert len(producer.store.jobs.find("default", ids)) == len(ids)
+        seen.append(ids)
+        flush()
+
+    monkeypatch.setattr(producer.store.database, "flush", note)
+    return seen
+
+
+def test_the_message_of_a_lone_submit_does_not_wait_for_the_disk(
+    producer: Producer, flushes: list[list[str]]
+) -> None:
+    ids = [producer.submit("moderation", text).id for text in ("one", "two")]
+    assert flushes == [ids[:1], ids]
+
+
+def test_a_submit_is_not_acknowledged_where_the_disk_fails(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise StoreUnavailable("disk")
+
+    with monkeypatch.context() as patched, pytest.raises(StoreUnavailable, match="disk"):
+        patched.setattr(producer.store.database, "flush", fail)
+        producer.submit("moderation", "hello")
+    assert producer.get(producer.submit("moderation", "again").id).state is JobState.QUEUED
+
+
+def test_an_answer_by_another_callers_job_waits_for_its_row(
+    producer: Producer, flushes: list[list[str]]
+) -> None:
+    """A replay in company: its own transaction has nothing to make durable."""
+    company, entered = threading.Event(), threading.Event()
+    publish = producer._publish
+
+    def hold(*group: Any) -> None:
+        if not entered.is_set():
+            entered.set()
+            assert company.wait(30)
+        publish(*group)
+
+    producer._commits._finish = hold
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(producer.submit, "moderation", "hello", idempotency_key="k")
+        assert entered.wait(30)
+        again = producer.submit("moderation", "hello", idempotency_key="k")
+        assert (again.replayed, flushes) == (True, [[]])
+        company.set()
+        assert first.result(30).id == again.id
+    assert flushes == [[], [again.id]]
 
 
 def test_concurrent_submits_with_one_key_give_one_job(
