@@ -39,6 +39,7 @@ class Loss:
 
     at: float
     job_ids: frozenset[str]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Verdict:
     double_events: tuple[str, ...]
     executions: int
     re_executed: int
-    recovery: tuple[float, ...] = field(repr=False)
+    recovery: Mapping[str, tuple[float, ...]] = field(repr=False)
+    """Seconds from a loss to the end of each job that it took, by fault, shortest first."""
 
     def faults(self) -> dict[str, int]:
         """Name and count of each guarantee that was broken; empty when all held."""
@@ -126,17 +128,14 @@ def check(evidence: Evidence) -> Verdict:
     )
 
 
-def _recovery(losses: Sequence[Loss], endings: Sequence[Ending]) -> tuple[float, ...]:
-    """Seconds from each loss to the end of each job that it took, shortest first."""
+def _recovery(losses: Sequence[Loss], endings: Sequence[Ending]) -> Mapping[str, tuple[float, ...]]:
     ended = {ending.job_id: ending.at for ending in reversed(endings)}
-    return tuple(
-        sorted(
-            ended[job_id] - loss.at
-            for loss in losses
-            for job_id in loss.job_ids
-            if ended.get(job_id, -math.inf) > loss.at
-        )
-    )
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+    for loss in losses:
+        for job_id in loss.job_ids:
+            if ended.get(job_id, -math.inf) > loss.at:
+                taken[loss.fault].append(ended[job_id] - loss.at)
+    return {fault: tuple(sorted(times)) for fault, times in taken.items()}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

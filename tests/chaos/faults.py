@@ -16,6 +16,7 @@ import psutil
 
 from lepton_tasks.queues import Priority, queue_name
 from tests.chaos.rig import TASK, Rig
+from tests.support.proxy import Mode
 
 _QUEUES: Final = [queue_name(TASK, priority) for priority in Priority]
 
@@ -42,9 +43,24 @@ class KillWorker:
     def inject(self, rig: Rig) -> None:
         """Kill one of those that hold jobs."""
         child = _busy(rig)
-        rig.lose(child)
+        rig.lose(child, self.name)
         child.kill()
         child.wait()
+
+
+@dataclass(frozen=True)
+class KillMachine:
+    """A supervisor and all its workers die at once, so that nobody tells; others live on."""
+
+    name: str = "machine loss"
+
+    def inject(self, rig: Rig) -> None:
+        """Kill the newest group of workers, and start another, of another name."""
+        group = rig.workers[-1]
+        for child in group.children():
+            rig.lose(child, self.name)
+        group.kill()
+        rig.start_workers(f"chaos{len(rig.workers)}")
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class StopWorker:
         child = _busy(rig)
         child.suspend()
         try:
-            rig.lose(child)
+            rig.lose(child, self.name)
             time.sleep(2 * rig.setup.lease)
         finally:
             child.resume()
@@ -163,17 +179,17 @@ class HalfOpenLinks:
 
 @dataclass(frozen=True)
 class SlowLinks:
-    """What Redis says to the workers is held up."""
+    """Each piece that goes between the workers and Redis is late."""
 
     seconds: float
     name: str = "slow links"
 
     def inject(self, rig: Rig) -> None:
-        """Hold all replies for so long, then let them come at once."""
+        """Delay all that goes either way by a tenth of a second, for so long."""
         assert rig.proxy is not None
-        rig.proxy.hold()
+        rig.proxy.switch(Mode.DELAY, 0.1)
         time.sleep(self.seconds)
-        rig.proxy.release()
+        rig.proxy.switch(Mode.PASS)
 
 
 @dataclass(frozen=True)
@@ -212,8 +228,8 @@ def _busy(rig: Rig) -> psutil.Process:
 
     def look() -> bool:
         found.clear()
-        for child in rig.children():
-            with suppress(psutil.NoSuchProcess, IndexError, ValueError):  # gone, or just begun
+        with suppress(psutil.NoSuchProcess, ValueError):  # one is gone, or has just begun
+            for child in rig.children():
                 if rig.history.held_by(rig.node(child)).job_ids:
                     found.append(child)
         return bool(found)

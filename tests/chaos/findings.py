@@ -43,7 +43,7 @@ def figures_of(verdict: Verdict) -> dict[str, str]:
         "twice": str(faults.get("written twice", 0) + faults.get("jobs with two events", 0)),
         "re-executed": f"{verdict.re_executed:,} of {verdict.executions:,}",
     }
-    if verdict.recovery:
-        p50, p99 = (percentile(verdict.recovery, share) for share in (0.5, 0.99))
-        shown["recovery"] = f"{p50:.1f} / {p99:.1f} s ({len(verdict.recovery):,} jobs)"
+    for fault, times in verdict.recovery.items():
+        p50, p99 = (percentile(times, share) for share in (0.5, 0.99))
+        shown[f"recovery, {fault}"] = f"{p50:.1f} / {p99:.1f} s ({len(times):,} jobs)"
     return shown

@@ -88,8 +88,8 @@ class History:
             query = select(func.coalesce(func.sum(jobs.c.solo_crashes), 0))
             return int(connection.execute(query).scalar_one())
 
-    def held_by(self, node: str) -> Loss:
-        """What the living worker of ``node`` holds at this moment."""
+    def held_by(self, node: str, fault: str = "") -> Loss:
+        """What the worker of ``node`` holds at this moment, for ``fault`` to take."""
         with self._database.read() as connection:
             at = float(connection.execute(select(now())).scalar_one())
             held = connection.execute(
@@ -97,7 +97,7 @@ class History:
                 .join(workers, workers.c.id == jobs.c.worker_id)
                 .where(jobs.c.state == JobState.RUNNING, workers.c.hostname == node)
             ).scalars()
-            return Loss(at, frozenset(held))
+            return Loss(at, frozenset(held), fault)
 
     def stored(self) -> list[StoredJob]:
         """Every job as it is."""

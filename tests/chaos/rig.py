@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +129,7 @@ class Rig:
         """Start a supervised group of workers and wait until all of them consume."""
         settings = self.settings
         if self.proxy is not None:
-            url = self.redis.url.replace(f":{self.redis.port}/", f":{self.proxy.port}/")
+            url = self.proxy.url(self.redis.url)
             settings = settings.model_copy(update={"redis_url": url})
         group = LeptonWorker(
             settings,
@@ -144,16 +145,17 @@ class Rig:
 
     def children(self) -> list[psutil.Process]:
         """The worker processes that are there now."""
-        return [child for group in self.workers for child in group.children()]
+        groups = [group for group in self.workers if group.process.poll() is None]
+        return [child for group in groups for child in group.children()]
 
     def node(self, child: psutil.Process) -> str:
         """Its Celery node name."""
         words = child.cmdline()
         return words[words.index("-n") + 1]
 
-    def lose(self, child: psutil.Process) -> None:
+    def lose(self, child: psutil.Process, fault: str) -> None:
         """Remember what a process holds that a fault is about to take."""
-        self.losses.append(self.history.held_by(self.node(child)))
+        self.losses.append(self.history.held_by(self.node(child), fault))
 
     def living(self) -> dict[str, str]:
         """Ids of the workers whose lease holds, by node; none while the database is away."""
@@ -169,9 +171,15 @@ class Rig:
         """The end of what the workers wrote."""
         return "\n".join(group.log.read_text()[-3000:] for group in self.workers)
 
-    def said(self, text: str) -> int:
-        """How often the workers have written something."""
-        return sum(group.log.read_text().count(text) for group in self.workers)
+    def said(self, pattern: str) -> list[str]:
+        """What the workers have written, as a pattern's first group has it."""
+        return [
+            found for group in self.workers for found in re.findall(pattern, group.log.read_text())
+        ]
+
+    def refused_writes(self) -> int:
+        """Jobs whose late results were not taken."""
+        return sum(map(int, self.said(r"(\d+) stale results were not written")))
 
     def drain(self) -> None:
         """Wait until no job is open."""

@@ -26,7 +26,10 @@ CLEAN = Evidence(
     endings=[Ending("job_a", 5.0, DONE), Ending("job_b", 6.5, DONE)],
     executions=[Execution("a", "w1", 3.0), Execution("b", "w1", 3.0), Execution("b", "w2", 5.0)],
     events=["job_a", "job_b"],
-    losses=[Loss(4.0, frozenset({"job_b"})), Loss(6.0, frozenset({"job_a", "job_b"}))],
+    losses=[
+        Loss(4.0, frozenset({"job_b"}), "kill"),
+        Loss(6.0, frozenset({"job_a", "job_b"}), "kill"),
+    ],
 )
 
 
@@ -36,7 +39,7 @@ def test_a_clean_log_has_no_fault() -> None:
     assert verdict.acknowledged == 1
     assert verdict.states == {"succeeded": 2}
     assert (verdict.executions, verdict.re_executed) == (3, 1)
-    assert verdict.recovery == (0.5, 2.5)
+    assert verdict.recovery == {"kill": (0.5, 2.5)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""A worker whose clock is an hour wrong, beside one whose clock is right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.checker import Verdict
+from tests.chaos.load import Load
+from tests.chaos.rig import Setup, running
+
+_FAKETIME: Final = (
+    Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"),
+    Path("/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"),
+    Path("/usr/lib/faketime/libfaketime.so.1"),
+)
+"""Where Debian's package ``libfaketime`` puts it."""
+LEASE: Final = 10.0
+"""Long enough that a busy machine does not cost a lease, and shorter by far than an hour."""
+
+
+def faketime() -> Path | None:
+    """The library that shifts a whole process's clock, where it is installed."""
+    return next((path for path in _FAKETIME if path.exists()), None)
+
+
+def shifted(seconds: float, library: Path | None) -> dict[str, str]:
+    """Environment of a process whose clock is wrong: with ``library`` for libc's, else Python's.
+
+    >>> shifted(-3600, None)
+    {'CHAOS_CLOCK_SHIFT': '-3600'}
+    """
+    if library is None:
+        return {"CHAOS_CLOCK_SHIFT": str(seconds)}
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds:+g}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def wrong_clock(
+    database_url: str, folder: Path, jobs: int, environment: Mapping[str, str]
+) -> tuple[Verdict, int]:
+    """Work while one worker of two is in another hour; it renews its lease a few times.
+
+    Returns the verdict, and how often a lease ended though its worker was alive.
+    """
+    setup = Setup(slots=1, lease=LEASE)
+    with running(database_url, folder, setup) as rig:
+        rig.start_workers("wrong", **environment)
+        began = time.monotonic()
+        with Load(rig, most_open=100) as load:
+            load.wait_for(jobs)
+            rig.until(lambda: time.monotonic() - began > LEASE * 0.7, "time stands still")
+        rig.drain()
+        premature = len(rig.said(r"(the lease was lost|workers fell silent)"))
+        return rig.verdict(), premature
