@@ -44,17 +44,19 @@ def shifted(seconds: float, library: Path | None) -> dict[str, str]:
 def wrong_clock(
     database_url: str, folder: Path, jobs: int, environment: Mapping[str, str]
 ) -> tuple[Verdict, int]:
-    """Work while one worker of two is in another hour; it renews its lease a few times.
+    """Work while one worker of two is in another hour; both renew their leases.
 
     Returns the verdict, and how often a lease ended though its worker was alive.
     """
     setup = Setup(slots=1, lease=LEASE)
-    with running(database_url, folder, setup) as rig:
-        rig.start_workers("wrong", **environment)
+    with running(database_url, folder, setup, start=False) as rig:
+        rig.start_workers("right")
+        rig.start_workers("wrong", environment)
+        rig.ready()
         began = time.monotonic()
         with Load(rig, most_open=100) as load:
             load.wait_for(jobs)
-            rig.until(lambda: time.monotonic() - began > LEASE * 0.7, "time stands still")
+            rig.until(lambda: time.monotonic() - began > LEASE * 0.4, "time stands still")
         rig.drain()
         premature = len(rig.said(r"(the lease was lost|workers fell silent)"))
         return rig.verdict(), premature

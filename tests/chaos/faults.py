@@ -61,6 +61,7 @@ class KillMachine:
             rig.lose(child, self.name)
         group.kill()
         rig.start_workers(f"chaos{len(rig.workers)}")
+        rig.ready()
 
 
 @dataclass(frozen=True)

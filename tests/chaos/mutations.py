@@ -42,6 +42,7 @@ def _epoch(safeguard: str | None, database_url: str, folder: Path) -> dict[str, 
         load.submit(50)
         LoseRedis().inject(rig)
         rig.start_workers()
+        rig.ready()
         # What comes after the loss is done; what was before it is, or it never will be.
         later = Load(rig, first=1000)
         later.submit(50)

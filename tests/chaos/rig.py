@@ -125,8 +125,10 @@ class Rig:
         )
         self.producer = Producer(self.settings, store)
 
-    def start_workers(self, name: str = "chaos", **environment: str) -> LeptonWorker:
-        """Start a supervised group of workers and wait until all of them consume."""
+    def start_workers(
+        self, name: str = "chaos", environment: Mapping[str, str] | None = None
+    ) -> LeptonWorker:
+        """Start a supervised group of workers; :meth:`ready` waits for them."""
         settings = self.settings
         if self.proxy is not None:
             url = self.proxy.url(self.redis.url)
@@ -137,11 +139,16 @@ class Rig:
             self.setup.slots,
             TASK,
             name,
-            self.setup.variables(self.notes) | environment,
+            self.setup.variables(self.notes) | dict(environment or {}),
         )
         self.workers.append(group)
-        group.until(lambda: group.said("ready: "))
         return group
+
+    def ready(self) -> None:
+        """Wait until all workers of all groups consume."""
+        for group in self.workers:
+            if group.process.poll() is None:
+                group.until(lambda group=group: group.said("ready: "))  # type: ignore[misc]
 
     def children(self) -> list[psutil.Process]:
         """The worker processes that are there now."""
@@ -182,13 +189,19 @@ class Rig:
         return sum(map(int, self.said(r"(\d+) stale results were not written")))
 
     def drain(self) -> None:
-        """Wait until no job is open."""
-        self.until(self._is_drained, "some jobs never ended")
+        """Wait until no job is open, as long as there is some progress, crashes included."""
+        seen: list[tuple[int, int]] = []
 
-    def _is_drained(self) -> bool:
-        with suppress(*_AWAY):
-            return self.history.open_jobs() == 0
-        return False
+        def moved() -> bool:
+            with suppress(*_AWAY):
+                now = (self.history.open_jobs(), self.history.crashes())
+                if seen[-1:] != [now]:
+                    seen.append(now)
+                    return True
+            return False
+
+        while not seen or seen[-1][0]:
+            self.until(moved, "some jobs never ended")
 
     def verdict(self) -> Verdict:
         """Check all that has happened."""
@@ -222,6 +235,7 @@ def running(
             rig.proxy = stack.enter_context(Proxy(server.port))
         if start:
             rig.start_workers()
+            rig.ready()
         yield rig
 
 

@@ -124,6 +124,7 @@ def under_faults(
         rig.postgres = postgres
         if any(isinstance(fault, KillMachine) for fault, _ in plan):
             rig.start_workers("chaos1")
+            rig.ready()
         order = mixed(plan)
         with Load(rig) as load:
             for number, fault in enumerate(order, 1):

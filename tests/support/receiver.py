@@ -45,8 +45,8 @@ class Receiver(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
         self.received: list[Received] = []
         self.connections = 0
         self.closing = threading.Event()
@@ -130,9 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    """A receiver that listens while the block runs."""
-    receiver = Receiver()
+def running_receiver(host: str = "127.0.0.1") -> Iterator[Receiver]:
+    """A receiver that listens on an address while the block runs; ``""`` is every address."""
+    receiver = Receiver(host)
     thread = threading.Thread(target=receiver.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
