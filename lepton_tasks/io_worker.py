@@ -18,7 +18,7 @@ from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.webhooks.client import WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.guard import EgressGuard, parse_networks
 from lepton_tasks.webhooks.sender import Sender, SenderLimits
 from lepton_tasks.webhooks.wakeup import listen
 
@@ -55,9 +55,12 @@ async def _run(
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     limits = SenderLimits()
-    network = GuardedNetwork(settings.webhook_allow_private)
+    guard = EgressGuard(
+        allow_private=settings.webhook_allow_private,
+        networks=parse_networks(settings.webhook_private_networks),
+    )
     async with (
-        WebhookClient(network, settings.webhook_timeout, limits.sending) as client,
+        WebhookClient(guard, settings.webhook_timeout, limits.sending) as client,
         asyncio.TaskGroup() as tasks,
     ):
         sender = Sender(store, client, settings.webhook_timeout, limits=limits)

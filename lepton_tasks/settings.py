@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +81,12 @@ class Settings(BaseSettings):
     default_tenant: str = "default"
     """Tenant of jobs that come without an API key: Python and Celery producers on this machine."""
     webhook_allow_private: bool = False
-    """Deliver webhooks to loopback and private addresses too (``lepton up`` turns this on)."""
+    """Deliver webhooks to any private address too, those of a cloud's metadata included."""
+    webhook_private_networks: str = ""
+    """Private networks that webhooks may reach, as ``10.20.0.0/16,fd00:20::/64``.
+
+    ``lepton up`` adds the machine's own loopback addresses.
+    """
     webhook_timeout: float = Field(default=20.0, gt=0, le=60)
     """Seconds one delivery may take in all."""
     supervised: bool = False
@@ -94,6 +100,14 @@ class Settings(BaseSettings):
             if url.startswith(short):
                 return "postgresql+psycopg://" + url.removeprefix(short)
         return url
+
+    @field_validator("webhook_private_networks")
+    @classmethod
+    def _check_networks(cls, listed: str) -> str:
+        for one in listed.split(","):
+            if one.strip():
+                ip_network(one.strip())
+        return listed
 
     @property
     def store_url(self) -> str:

@@ -67,7 +67,8 @@ async def submit(
 
 def _admit(services: Services, tenant: str, asked: JobRequest) -> NewJob:
     job = services.producer.admission.admit(tenant, asked)
-    if not services.settings.webhook_allow_private:
+    settings = services.settings
+    if not (settings.webhook_allow_private or settings.webhook_private_networks):
         refuse_private_webhook(job.webhook)
     return job
 

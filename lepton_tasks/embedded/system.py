@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
@@ -27,6 +28,9 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.supervisor.leases import NodeLeases
 from lepton_tasks.supervisor.spec import worker_spec
+
+_OWN_ADDRESSES: Final = "127.0.0.0/8,::1/128"
+"""Where receivers of webhooks on this machine listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ def embedded_system(
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         runfile = stack.enter_context(claim_home(settings.home))
         login = f"lepton:{secrets.token_urlsafe(12)}"
-        running = settings.model_copy(update={"webhook_allow_private": True, "supervised": True})
+        reached = ",".join(filter(None, (settings.webhook_private_networks, _OWN_ADDRESSES)))
+        running = settings.model_copy(
+            update={"webhook_private_networks": reached, "supervised": True}
+        )
         servers: list[EmbeddedRedis | Launcher] = []
         if not settings.redis_url:
             server = EmbeddedRedis(settings.home / "run" / "redis", on_status=status)

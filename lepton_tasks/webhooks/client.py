@@ -1,57 +1,74 @@
 """One webhook request: posted within a deadline, its answer read within a bound.
 
-Built on httpcore, the engine of httpx: it follows no redirects, keeps no cookies,
-unpacks nothing and reads no proxy from the environment, so there is nothing to
-switch off, and it lets the guard open the connections.
+It follows no redirects, keeps no cookies and reads no proxy from the environment: there
+is no code for any of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import zlib
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
-import httpcore
+import h11
 
-from lepton_tasks.webhooks.guard import ForbiddenAddress, GuardedNetwork, UnknownHost
+from lepton_tasks.webhooks.connection import (
+    MAX_ANSWER_BYTES,
+    BadAnswer,
+    BrokenConnection,
+    Headers,
+    Reply,
+)
+from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, UnknownHost
+from lepton_tasks.webhooks.pool import NoConnection, Pool
 from lepton_tasks.webhooks.schedule import is_delivered
+from lepton_tasks.webhooks.target import Target, UnusableUrl, parse_target
 
-MAX_ANSWER_BYTES: Final = 20 * 1024
-"""Bytes of an answer's body that are read; a longer one is cut off by closing."""
-
-_IDLE_SECONDS: Final = 10.0
 _MAX_ERROR: Final = 200
 _USER_AGENT: Final = "lepton-tasks"
+_FRAMING: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade"}
+)
+"""Headers that are the client's own: a wrong one would let a request be read as two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a request. ``error`` is None when the receiver took the message.
 
-    ``error`` never holds anything of what was sent or received.
+    ``error`` never holds anything of what was sent or received; ``body`` is the first
+    20 kB of what the receiver said.
     """
 
     status: int | None
     error: str | None
     retry_after: str | None = None
+    body: bytes = field(default=b"", compare=False, repr=False)
 
 
 class WebhookClient:
     """Posts webhooks. Use it as an async context manager; it keeps connections open."""
 
-    def __init__(self, network: GuardedNetwork, deadline: float, connections: int) -> None:
-        """``deadline`` is the seconds one request may take in all, name lookup included."""
+    def __init__(
+        self,
+        guard: EgressGuard,
+        deadline: float,
+        connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """``deadline`` is the seconds one request may take in all, name lookup included.
+
+        At most ``connections`` are kept open while they are idle. ``tls`` says which
+        authorities are trusted, those of the system by default.
+        """
         self._deadline = deadline
-        self._pool = httpcore.AsyncConnectionPool(
-            network_backend=network, max_connections=connections, keepalive_expiry=_IDLE_SECONDS
-        )
+        self._pool = Pool(guard, connections, tls)
 
     async def __aenter__(self) -> Self:
-        await self._pool.__aenter__()
         return self
 
     async def __aexit__(
@@ -60,44 +77,69 @@ class WebhookClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._pool.__aexit__(kind, error, traceback)
+        self._pool.close()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Post ``body`` as JSON; whatever goes wrong out there is an answer, no exception."""
+        """Post ``body`` as JSON; whatever goes wrong out there is an answer, no exception.
+
+        Of ``headers``, those that frame the request are left out.
+        """
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._post(url, headers, body)
+                target = parse_target(url)
+                reply = await self._exchange(target, _sent(target, headers, body), body)
         except TimeoutError:
             return _failed(f"no complete answer within {self._deadline:g} s")
-        except (ForbiddenAddress, UnknownHost) as error:
+        except h11.LocalProtocolError:
+            return _failed("the URL or a header cannot be sent")
+        except (
+            ForbiddenAddress,
+            UnknownHost,
+            NoConnection,
+            BrokenConnection,
+            BadAnswer,
+            UnusableUrl,
+        ) as error:
             return _failed(str(error))
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            return _failed(f"no connection: {error}")
-        except httpcore.NetworkError:
-            return _failed("the connection broke")
-        except httpcore.RemoteProtocolError:
-            return _failed("the answer is not HTTP, or ended early")
-        except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol, ValueError):
-            return _failed("the URL cannot be used")
+        found = dict(reply.headers)
+        again = found.get(b"retry-after")
+        return Answer(
+            reply.status,
+            _judge(reply.status),
+            None if again is None else again.decode("latin-1"),
+            _inflated(reply.body, found.get(b"content-encoding", b"")),
+        )
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        sent = {
-            "Host": urlsplit(url).netloc.rpartition("@")[2],
-            "User-Agent": _USER_AGENT,
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-            **headers,
-        }
-        async with self._pool.stream(
-            "POST", url.encode("ascii"), headers=list(sent.items()), content=body
-        ) as response:
-            left = MAX_ANSWER_BYTES
-            async with aclosing(response.aiter_stream()) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
-                    left -= len(chunk)
-                    if left < 0:
-                        break
-        return Answer(response.status, _judge(response.status), _retry_after(response.headers))
+    async def _exchange(self, target: Target, headers: Headers, body: bytes) -> Reply:
+        connection = self._pool.take(target)
+        if connection is not None:
+            try:
+                reply = await connection.post(target, headers, body)
+            except BrokenConnection as error:
+                if not error.unheard:
+                    raise
+                # Closed by the receiver while it was idle: that is no failed attempt.
+            else:
+                self._pool.give_back(target, connection)
+                return reply
+        connection = await self._pool.open(target)
+        reply = await connection.post(target, headers, body)
+        self._pool.give_back(target, connection)
+        return reply
+
+
+def _sent(target: Target, headers: Mapping[str, str], body: bytes) -> Headers:
+    sent = {
+        "user-agent": _USER_AGENT,
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        **{name.lower(): value for name, value in headers.items()},
+    }
+    return [
+        (b"host", target.authority.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *((name.encode(), value.encode()) for name, value in sent.items() if name not in _FRAMING),
+    ]
 
 
 def _judge(status: int) -> str | None:
@@ -108,11 +150,14 @@ def _judge(status: int) -> str | None:
     return f"status {status}"
 
 
-def _retry_after(headers: list[tuple[bytes, bytes]]) -> str | None:
-    for name, value in headers:
-        if name.lower() == b"retry-after":
-            return value.decode("latin-1")
-    return None
+def _inflated(body: bytes, encoding: bytes) -> bytes:
+    """At most 20 kB of a compressed answer, which nobody asked for; others as they are."""
+    if encoding.lower() not in (b"gzip", b"x-gzip", b"deflate"):
+        return body
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ANSWER_BYTES)
+    except zlib.error:
+        return body
 
 
 def _failed(error: str) -> Answer:

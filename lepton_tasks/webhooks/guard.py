@@ -3,26 +3,23 @@
 Checking the name or its first lookup is not enough: a name can have many
 addresses, and another one a moment later. So every connection resolves the name
 once, checks all it got, and connects to a checked address and nothing else.
-The URL's host stays in the Host header and in TLS, which the layers above fill in.
+The URL's host stays in the Host header and in TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
-
-import httpcore
 
 from lepton_tasks.errors import LeptonError
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to all its addresses, as text."""
 
-CONNECT_SECONDS: Final = 5.0
-"""Time for one address to accept, so that a dead one leaves time for the next."""
+Network = IPv4Network | IPv6Network
 
 # Beyond what `is_global` refuses, which differs between patch releases of Python.
 _V4_REFUSED: Final = (
@@ -70,6 +67,20 @@ def is_public(address: str) -> bool:
     return parsed in _V6_ROUTED and not any(parsed in network for network in _V6_REFUSED)
 
 
+def parse_networks(listed: str) -> tuple[Network, ...]:
+    """Networks of a comma-separated list.
+
+    >>> parse_networks("127.0.0.0/8, ::1/128")
+    (IPv4Network('127.0.0.0/8'), IPv6Network('::1/128'))
+    >>> parse_networks("")
+    ()
+
+    Raises:
+        ValueError: one is no network, or has bits set beyond its prefix.
+    """
+    return tuple(ip_network(one.strip()) for one in listed.split(",") if one.strip())
+
+
 async def resolve(host: str, port: int) -> list[str]:
     """All addresses of ``host``, best first, from the system's resolver.
 
@@ -84,40 +95,47 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Opens connections to checked addresses only."""
+class EgressGuard:
+    """Says to which addresses of a host a connection may be made."""
 
-    def __init__(self, allow_private: bool, resolve: Resolve = resolve) -> None:
-        """``allow_private`` drops the check: for systems whose receivers are on this machine."""
-        self._allow_private = allow_private
-        self._resolve = resolve
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
+    def __init__(
         self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of ``host`` that accepts.
+        *,
+        allow_private: bool = False,
+        networks: Sequence[Network] = (),
+        resolve: Resolve = resolve,
+    ) -> None:
+        """``networks`` may be reached too; ``allow_private`` drops the check."""
+        self._allow_private = allow_private
+        self._networks = networks
+        self._resolve = resolve
+        self._lookups: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Addresses of ``host``, all of them checked, best first; at least one.
 
         Raises:
-            UnknownHost: it has no address.
-            ForbiddenAddress: one of its addresses is not public.
-            httpcore.ConnectError, httpcore.ConnectTimeout: none accepts.
+            UnknownHost: it has none.
+            ForbiddenAddress: one of them may not be reached.
         """
-        addresses = await self._resolve(host, port)
-        if not self._allow_private and not all(is_public(address) for address in addresses):
+        found = await asyncio.shield(self._lookup(host, port))
+        if not found:
+            raise UnknownHost("the host has no address")
+        if not all(self._may_reach(address) for address in found):
             raise ForbiddenAddress("the host leads to an address that is not public")
-        patience = CONNECT_SECONDS if timeout is None else min(timeout, CONNECT_SECONDS)
-        failure: Exception = UnknownHost("the host has no address")
-        for address in addresses:
-            try:
-                return await self._network.connect_tcp(
-                    address, port, patience, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
+        return found
+
+    def _lookup(self, host: str, port: int) -> asyncio.Future[list[str]]:
+        """The lookup of a host that is on the way, so that a dead name takes one thread."""
+        key = (host, port)
+        if key not in self._lookups:
+            task = asyncio.ensure_future(self._resolve(host, port))
+            self._lookups[key] = task
+            task.add_done_callback(lambda _: self._lookups.pop(key))
+        return self._lookups[key]
+
+    def _may_reach(self, address: str) -> bool:
+        if self._allow_private or is_public(address):
+            return True
+        parsed = ip_address(address)
+        return any(parsed in network for network in self._networks)

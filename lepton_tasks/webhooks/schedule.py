@@ -16,11 +16,11 @@ DELAYS: Final = (
     10 * MINUTE,
     1 * HOUR,
     6 * HOUR,
-    24 * HOUR,
+    20 * HOUR,
     24 * HOUR,
     24 * HOUR,
 )
-"""Wait after attempt 1, 2, …; after the last attempt there is none. About 79 hours in all."""
+"""Wait after attempt 1, 2, …; after the last attempt there is none. About 75 hours in all."""
 
 JITTER: Final = 0.2
 """Share by which a wait is made shorter or longer at random."""

@@ -32,3 +32,11 @@ def test_postgresql_urls_get_the_driver_we_ship() -> None:
 
 def test_the_default_store_lies_in_the_home(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).store_url == f"sqlite:///{tmp_path}/lepton.db"
+
+
+def test_networks_that_are_none_are_refused_with_the_variables_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEPTON_WEBHOOK_PRIVATE_NETWORKS", "10.0.0.0/8,10.0.0.1/8")
+    with pytest.raises(ConfigError, match="LEPTON_WEBHOOK_PRIVATE_NETWORKS.*host bits"):
+        load_settings()

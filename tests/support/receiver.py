@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import struct
 import threading
@@ -37,8 +38,8 @@ class Receiver(ThreadingHTTPServer):
     """Answers as the path says.
 
     Paths: ``/hang``, ``/reset``, ``/drip``, ``/endless``, ``/garbage``, ``/short``,
-    ``/redirect``, ``/<status>``; anything else is 200. A comma list in ``/then/a,b``
-    gives one answer a request, the last one for ever.
+    ``/redirect``, ``/bomb``, ``/close``, ``/<status>``; anything else is 200.
+    A comma list in ``/then/a,b`` gives one answer a request, the last one for ever.
     """
 
     daemon_threads = True
@@ -110,6 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif action == "short":
             self._head(200, {"Content-Length": "1000"})
+            self.close_connection = True
+        elif action == "bomb":
+            packed = gzip.compress(b"0" * 10_000_000)
+            self._head(200, {"Content-Length": str(len(packed)), "Content-Encoding": "gzip"})
+            self.wfile.write(packed)
+        elif action == "close":
             self.close_connection = True
         elif action == "redirect":
             self._head(308, {"Location": self.server.url("/target"), "Content-Length": "0"})

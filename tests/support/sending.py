@@ -16,7 +16,7 @@ from lepton_tasks.store.settle import deliver
 from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import AttemptRow, DeliveryRow
 from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.guard import EgressGuard
 from lepton_tasks.webhooks.sender import Sender, SenderLimits
 
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ def running_sender(
     running: list[RunningSender] = []
 
     async def run() -> None:
-        async with WebhookClient(GuardedNetwork(allow_private), deadline, 64) as client:
+        async with WebhookClient(EgressGuard(allow_private=allow_private), deadline, 64) as client:
             sender = Sender(store, client, deadline, limits=limits, retry=retry)
             running.append(RunningSender(sender, asyncio.get_running_loop()))
             ready.set()

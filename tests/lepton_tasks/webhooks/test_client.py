@@ -7,7 +7,8 @@ import time
 import pytest
 
 from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.connection import MAX_ANSWER_BYTES
+from lepton_tasks.webhooks.guard import EgressGuard
 from tests.support.receiver import Receiver
 
 HEADERS = {"webhook-id": "evt_1"}
@@ -18,7 +19,7 @@ def post(*urls: str, deadline: float = 10.0) -> list[Answer]:
     """Post to each URL in turn, with one client."""
 
     async def run() -> list[Answer]:
-        async with WebhookClient(GuardedNetwork(allow_private=True), deadline, 8) as client:
+        async with WebhookClient(EgressGuard(allow_private=True), deadline, 8) as client:
             return [await client.post(url, HEADERS, BODY) for url in urls]
 
     return asyncio.run(run())
@@ -72,7 +73,20 @@ def test_the_deadline_holds_against_silence_and_drips(receiver: Receiver, path: 
 
 
 def test_an_endless_body_is_cut(receiver: Receiver) -> None:
-    assert post(receiver.url("/endless")) == [Answer(200, None)]
+    [answer] = post(receiver.url("/endless"))
+    assert answer == Answer(200, None)
+    assert answer.body == b"x" * MAX_ANSWER_BYTES
+
+
+def test_a_compressed_answer_is_unpacked_to_the_same_bound(receiver: Receiver) -> None:
+    [answer] = post(receiver.url("/bomb"))
+    assert answer == Answer(200, None)
+    assert answer.body == b"0" * MAX_ANSWER_BYTES
+
+
+def test_a_short_answer_is_kept_whole(receiver: Receiver) -> None:
+    [answer] = post(receiver.url("/hook"))
+    assert answer.body == b"ok"
 
 
 @pytest.mark.parametrize(
@@ -81,10 +95,30 @@ def test_an_endless_body_is_cut(receiver: Receiver) -> None:
         ("/garbage", "the answer is not HTTP, or ended early"),
         ("/short", "the answer is not HTTP, or ended early"),
         ("/reset", "the connection broke"),
+        ("/close", "the connection broke"),
     ],
 )
 def test_broken_answers(receiver: Receiver, path: str, error: str) -> None:
     assert post(receiver.url(path)) == [Answer(None, error)]
+
+
+def test_headers_of_others_cannot_split_or_reframe_a_request(receiver: Receiver) -> None:
+    async def run() -> list[Answer]:
+        async with WebhookClient(EgressGuard(allow_private=True), 10.0, 8) as client:
+            harmless = {"Authorization": "Bearer 钥匙", "Content-Type": "text/plain"}
+            framing = {"Host": "b.test", "Content-Length": "1", "Transfer-Encoding": "chunked"}
+            return [
+                await client.post(receiver.url("/hook"), harmless | framing, BODY),
+                await client.post(receiver.url("/hook"), {"x": "a\r\nX-Evil: 1"}, BODY),
+                await client.post(receiver.url("/hook"), {"x y": "a"}, BODY),
+            ]
+
+    unsendable = Answer(None, "the URL or a header cannot be sent")
+    assert asyncio.run(run()) == [Answer(200, None), unsendable, unsendable]
+    [request] = receiver.received
+    assert request.body == BODY
+    assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert request.headers["authorization"].encode("latin-1") == "Bearer 钥匙".encode()
 
 
 def test_nobody_listens() -> None:
@@ -104,10 +138,17 @@ def test_tls_to_a_receiver_without_it(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.test/", "http://[", "http://127.0.0.1:99999/", "http://例.test/", "x"]
+    "url",
+    ["ftp://example.test/", "http://[", "http://127.0.0.1:99999/", "http://a@127.0.0.1/", "x"],
 )
 def test_urls_that_cannot_be_used(url: str) -> None:
     assert post(url) == [Answer(None, "the URL cannot be used")]
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", "http://xn--a/", "http://" + "x" * 70 + "/"])
+def test_hosts_that_are_no_names(url: str) -> None:
+    [answer] = post(url)
+    assert answer.error in {"the URL cannot be used", "the host has no address"}
 
 
 def test_requests_that_ran_out_of_time_leave_no_connection_behind(receiver: Receiver) -> None:

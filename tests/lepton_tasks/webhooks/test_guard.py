@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from typing import Any
 
 import pytest
 
 from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork, is_public
+from lepton_tasks.webhooks.guard import (
+    EgressGuard,
+    Resolve,
+    UnknownHost,
+    is_public,
+    parse_networks,
+)
 from tests.support.receiver import Receiver
 
 PRIVATE = [
@@ -59,12 +67,35 @@ PRIVATE = [
 PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.255.255", "172.32.0.1", "2606:4700::1111", "2a00::1"]
 
 
-def post(url: str, network: GuardedNetwork) -> Answer:
+def post(url: str, guard: EgressGuard) -> Answer:
     async def run() -> Answer:
-        async with WebhookClient(network, 10.0, 4) as client:
+        async with WebhookClient(guard, 10.0, 4) as client:
             return await client.post(url, {}, b"{}")
 
     return asyncio.run(run())
+
+
+def answering(*addresses: str) -> Resolve:
+    """A name server for which every name has these addresses."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return list(addresses)
+
+    return resolve
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Addresses to which this process has begun to connect."""
+    seen: list[str] = []
+    connect = socket.socket.connect
+
+    def spy(self: socket.socket, address: Any) -> None:
+        seen.append(address[0])
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", spy)
+    return seen
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -83,65 +114,147 @@ def test_the_internet_is_public(address: str) -> None:
         "127.0.0.1",
         "localhost",
         "LOCALHOST",
+        "localhost.",
+        "127.0.0.1.",
         "127.1",
         "2130706433",
         "0x7f000001",
+        "0x7f.1",
+        "0X7F.0.0.1",
         "0177.0.0.1",
+        "017700000001",
+        "127.0.0.1.0x1",
         "0",
         "0.0.0.0",  # noqa: S104
+        "127。0。0。1",
+        "１２７.０.０.１",
+        "①②⑦.0.0.1",
+        "ⓛocalhost",
+        "%31%32%37.0.0.1",
         "[::1]",
+        "[0:0:0:0:0:0:0:1]",
         "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]",
+        "[64:ff9b::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "[::1%25lo]",
     ],
 )
-def test_no_spelling_of_loopback_reaches_a_listener(receiver: Receiver, host: str) -> None:
-    answer = post(receiver.url("/hook", host), GuardedNetwork(allow_private=False))
-    assert answer == Answer(None, "the host leads to an address that is not public")
+def test_no_spelling_of_loopback_reaches_a_listener(
+    receiver: Receiver, connects: list[str], host: str
+) -> None:
+    answer = post(receiver.url("/hook", host), EgressGuard())
+    assert answer.status is None
+    assert answer.error in {
+        "the host leads to an address that is not public",
+        "the host has no address",
+        "the URL cannot be used",
+    }
+    assert connects == []
     assert receiver.connections == 0
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_a_name_with_one_private_address_among_public_ones_is_refused(address: str) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["1.1.1.1", address]
+@pytest.mark.parametrize("public", [[], ["1.1.1.1"]], ids=["alone", "among public ones"])
+def test_a_name_with_a_private_address_gets_no_connection(
+    connects: list[str], public: list[str], address: str
+) -> None:
+    for found in ([*public, address], [address, *public]):
+        answer = post("http://hooks.example.test/", EgressGuard(resolve=answering(*found)))
+        assert answer.error == "the host leads to an address that is not public"
+    assert connects == []
 
-    answer = post("http://hooks.example.test/", GuardedNetwork(False, resolve))
-    assert answer.error == "the host leads to an address that is not public"
 
-
-def test_each_connection_is_checked_again(receiver: Receiver) -> None:
+def test_a_name_that_rebinds_is_looked_up_once_for_each_connection(
+    receiver: Receiver, connects: list[str]
+) -> None:
+    answers = iter([["127.0.0.2"], ["10.0.0.1"], ["127.0.0.2"]])
     lookups: list[str] = []
 
     async def rebinding(host: str, port: int) -> list[str]:
         lookups.append(host)
-        return ["127.0.0.1"]
+        return next(answers)
 
-    network = GuardedNetwork(False, rebinding)
-    for _ in range(2):
-        assert post(receiver.url("/hook", "rebind.example.test"), network).status is None
-    assert lookups == ["rebind.example.test"] * 2
-    assert receiver.connections == 0
+    # What was checked is what is connected to: no second lookup could say otherwise.
+    guard = EgressGuard(networks=parse_networks("127.0.0.2/32"), resolve=rebinding)
+    url = receiver.url("/hook", "rebind.example.test")
+    errors = [post(url, guard).error for _ in range(3)]
+    assert errors[1] == "the host leads to an address that is not public"
+    assert lookups == ["rebind.example.test"] * 3
+    assert connects == ["127.0.0.2"] * 2
 
 
 def test_it_connects_to_the_checked_address_and_keeps_the_host(receiver: Receiver) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        assert host == "hooks.example.test"
-        return ["127.0.0.1"]
-
-    url = receiver.url("/hook", "hooks.example.test")
-    assert post(url, GuardedNetwork(True, resolve)) == Answer(200, None)
+    guard = EgressGuard(allow_private=True, resolve=answering("127.0.0.1"))
+    url = receiver.url("/hook", "Hooks.example.test")
+    assert post(url, guard) == Answer(200, None)
     [request] = receiver.received
     assert request.headers["host"] == f"hooks.example.test:{receiver.port}"
 
 
+def test_a_network_may_be_allowed_and_no_other(receiver: Receiver) -> None:
+    guard = EgressGuard(networks=parse_networks("127.0.0.0/8,fd00::/64"))
+    assert post(receiver.url("/hook"), guard).status == 200
+    refused = "the host leads to an address that is not public"
+    for address in ("10.0.0.1", "::ffff:127.0.0.1", "fd00:0:0:1::1", "169.254.169.254"):
+        found = EgressGuard(networks=parse_networks("127.0.0.0/8"), resolve=answering(address))
+        assert post("http://a.test/", found).error == refused
+
+
+def test_a_redirect_into_the_private_network_is_not_followed(
+    receiver: Receiver, connects: list[str]
+) -> None:
+    guard = EgressGuard(networks=parse_networks("127.0.0.1/32"))
+    assert post(receiver.url("/redirect"), guard).status == 308
+    assert connects == ["127.0.0.1"]
+
+
 def test_a_dead_address_is_followed_by_the_next(receiver: Receiver) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["127.0.0.2", "::1", "127.0.0.1"]  # only the last one listens
+    guard = EgressGuard(
+        allow_private=True,
+        resolve=answering("127.0.0.2", "::1", "127.0.0.1"),  # only the last one listens
+    )
+    assert post(receiver.url("/hook"), guard).status == 200
 
-    assert post(receiver.url("/hook"), GuardedNetwork(True, resolve)).status == 200
 
-
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 70])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "no-such-host.invalid."])
 def test_a_host_that_does_not_resolve(host: str) -> None:
-    answer = post(f"http://{host}/", GuardedNetwork(allow_private=True))
+    answer = post(f"http://{host}/", EgressGuard(allow_private=True))
     assert answer == Answer(None, "the host has no address")
+
+
+def test_lookups_of_one_host_at_a_time_share_an_answer() -> None:
+    asked: list[str] = []
+    ready = asyncio.Event()
+
+    async def slow(host: str, port: int) -> list[str]:
+        asked.append(host)
+        await ready.wait()
+        return ["1.1.1.1"]
+
+    async def run() -> list[list[str]]:
+        guard = EgressGuard(resolve=slow)
+        first, *others = [asyncio.create_task(guard.addresses("a.test", 80)) for _ in range(20)]
+        await asyncio.sleep(0)
+        first.cancel()  # the others' answer does not depend on who asked first
+        await asyncio.sleep(0)
+        ready.set()
+        found = await asyncio.gather(*others)
+        await guard.addresses("a.test", 80)
+        return found
+
+    assert asyncio.run(run()) == [["1.1.1.1"]] * 19
+    assert asked == ["a.test"] * 2
+
+
+def test_a_lookup_that_fails_fails_for_all_who_wait() -> None:
+    async def nothing(host: str, port: int) -> list[str]:
+        await asyncio.sleep(0)
+        raise UnknownHost("the host has no address")
+
+    async def run() -> list[list[str] | BaseException]:
+        guard = EgressGuard(resolve=nothing)
+        asking = [guard.addresses("a.test", 80) for _ in range(3)]
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(run())] == [UnknownHost] * 3

@@ -129,11 +129,11 @@ import asyncio, sys
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks.client import WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.guard import EgressGuard
 from lepton_tasks.webhooks.sender import Sender, SenderLimits
 
 async def main():
-    async with WebhookClient(GuardedNetwork(allow_private=True), 0.8, 4) as client:
+    async with WebhookClient(EgressGuard(allow_private=True), 0.8, 4) as client:
         limits = SenderLimits(patience=0.1, lease_slack=0.1)
         await Sender(Store(Database(sys.argv[1])), client, 0.8, limits=limits).run()
 
