@@ -1,39 +1,45 @@
 """One webhook request: posted within a deadline, its answer read within a bound.
 
-It follows no redirects, keeps no cookies and reads no proxy from the environment: there
-is no code for any of it.
+aiohttp speaks HTTP. It is told to follow no redirects, keep no cookies, read no proxy
+from the environment and to unpack nothing, and it connects where the guard says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import ssl
 import zlib
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, Self
 
-import h11
+import aiohttp
+import certifi
+from yarl import URL
 
-from lepton_tasks.webhooks.connection import (
-    MAX_ANSWER_BYTES,
-    BadAnswer,
-    BrokenConnection,
-    Headers,
-    Reply,
-)
+from lepton_tasks.webhooks.egress import CheckedSockets, guarded_connector
 from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, UnknownHost
-from lepton_tasks.webhooks.pool import NoConnection, Pool
 from lepton_tasks.webhooks.schedule import is_delivered
 from lepton_tasks.webhooks.target import Target, UnusableUrl, parse_target
 
+MAX_ANSWER_BYTES: Final = 20 * 1024
+"""Bytes of an answer's body that are kept; a longer one is cut off by closing."""
+CONNECT_SECONDS: Final = 5.0
+"""Time for a host to accept a connection."""
+IDLE_SECONDS: Final = 10.0
+"""How long a connection is kept for the next webhook."""
+
 _MAX_ERROR: Final = 200
-_USER_AGENT: Final = "lepton-tasks"
+_TOO_MANY: Final = 429
 _FRAMING: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade"}
 )
 """Headers that are the client's own: a wrong one would let a request be read as two."""
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,11 @@ class Answer:
     retry_after: str | None = None
     body: bytes = field(default=b"", compare=False, repr=False)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the receiver is up: it may refuse this message and take others."""
+        return self.status is not None and self.status < 500 and self.status != _TOO_MANY
+
 
 class WebhookClient:
     """Posts webhooks. Use it as an async context manager; it keeps connections open."""
@@ -62,14 +73,36 @@ class WebhookClient:
     ) -> None:
         """``deadline`` is the seconds one request may take in all, name lookup included.
 
-        At most ``connections`` are kept open while they are idle. ``tls`` says which
-        authorities are trusted, those of the system by default.
+        With ``connections`` open, no further one is kept after its request. ``tls`` says which
+        authorities are trusted, by default the system's and certifi's.
         """
+        self._guard = guard
         self._deadline = deadline
-        self._pool = Pool(guard, connections, tls)
+        self._connections = connections
+        self._tls = tls
+        self._sockets = CheckedSockets(guard)
+        self._sessions = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        tls = self._tls or trusted_context()
+        self._keeping = await self._session(tls, IDLE_SECONDS)
+        self._closing = await self._session(tls, None)
         return self
+
+    async def _session(
+        self, tls: ssl.SSLContext, idle_seconds: float | None
+    ) -> aiohttp.ClientSession:
+        noting = aiohttp.TraceConfig()
+        noting.on_connection_reuseconn.append(_note_reuse)
+        return await self._sessions.enter_async_context(
+            aiohttp.ClientSession(
+                connector=guarded_connector(self._guard, self._sockets, tls, idle_seconds),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trace_configs=[noting],
+            )
+        )
 
     async def __aexit__(
         self,
@@ -77,7 +110,7 @@ class WebhookClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._pool.close()
+        await self._sessions.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post ``body`` as JSON; whatever goes wrong out there is an answer, no exception.
@@ -85,61 +118,84 @@ class WebhookClient:
         Of ``headers``, those that frame the request are left out.
         """
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._deadline) as patience:
                 target = parse_target(url)
-                reply = await self._exchange(target, _sent(target, headers, body), body)
+                return await self._exchange(target, _sent(headers), body)
         except TimeoutError:
-            return _failed(f"no complete answer within {self._deadline:g} s")
-        except h11.LocalProtocolError:
-            return _failed("the URL or a header cannot be sent")
-        except (
-            ForbiddenAddress,
-            UnknownHost,
-            NoConnection,
-            BrokenConnection,
-            BadAnswer,
-            UnusableUrl,
-        ) as error:
+            if patience.expired():
+                return _failed(f"no complete answer within {self._deadline:g} s")
+            return _failed(f"no connection: nothing accepts within {CONNECT_SECONDS:g} s")
+        except (UnusableUrl, ForbiddenAddress, UnknownHost) as error:
             return _failed(str(error))
-        found = dict(reply.headers)
-        again = found.get(b"retry-after")
+        except aiohttp.ClientError as error:
+            return _failed(_reason(error))
+        except ValueError:
+            return _failed("the URL or a header cannot be sent")
+
+    async def _exchange(self, target: Target, headers: dict[str, str], body: bytes) -> Answer:
+        seen = SimpleNamespace(reused=False)
+        try:
+            return await self._request(target, headers, body, seen)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not seen.reused:
+                raise
+            # Closed by the receiver while it was idle: that is no failed attempt.
+            return await self._request(target, headers, body, seen)
+
+    async def _request(
+        self, target: Target, headers: dict[str, str], body: bytes, seen: SimpleNamespace
+    ) -> Answer:
+        session = self._keeping if len(self._sockets) < self._connections else self._closing
+        response = await session.post(
+            URL(target.url, encoded=True),
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            trace_request_ctx=seen,
+        )
+        try:
+            kept = await _read(response.content)
+        finally:
+            response.close()  # of an answer that was read whole, the connection is kept already
         return Answer(
-            reply.status,
-            _judge(reply.status),
-            None if again is None else again.decode("latin-1"),
-            _inflated(reply.body, found.get(b"content-encoding", b"")),
+            response.status,
+            _judge(response.status),
+            response.headers.get("retry-after"),
+            _inflated(kept, response.headers.get("content-encoding", "")),
         )
 
-    async def _exchange(self, target: Target, headers: Headers, body: bytes) -> Reply:
-        connection = self._pool.take(target)
-        if connection is not None:
-            try:
-                reply = await connection.post(target, headers, body)
-            except BrokenConnection as error:
-                if not error.unheard:
-                    raise
-                # Closed by the receiver while it was idle: that is no failed attempt.
-            else:
-                self._pool.give_back(target, connection)
-                return reply
-        connection = await self._pool.open(target)
-        reply = await connection.post(target, headers, body)
-        self._pool.give_back(target, connection)
-        return reply
+
+def trusted_context() -> ssl.SSLContext:
+    """TLS that trusts the system's authorities and those of certifi."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
-def _sent(target: Target, headers: Mapping[str, str], body: bytes) -> Headers:
+async def _note_reuse(
+    session: aiohttp.ClientSession, context: SimpleNamespace, parameters: Any
+) -> None:
+    context.trace_request_ctx.reused = True
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """The first 20 kB of a body."""
+    kept = bytearray()
+    while len(kept) <= MAX_ANSWER_BYTES and (part := await content.readany()):
+        kept += part
+    return bytes(kept[:MAX_ANSWER_BYTES])
+
+
+def _sent(headers: Mapping[str, str]) -> dict[str, str]:
     sent = {
-        "user-agent": _USER_AGENT,
+        "user-agent": "lepton-tasks",
         "content-type": "application/json",
         "accept-encoding": "identity",
         **{name.lower(): value for name, value in headers.items()},
     }
-    return [
-        (b"host", target.authority.encode()),
-        (b"content-length", b"%d" % len(body)),
-        *((name.encode(), value.encode()) for name, value in sent.items() if name not in _FRAMING),
-    ]
+    if not all(_TOKEN.fullmatch(name) for name in sent):
+        raise ValueError("a header's name")
+    return {name: value for name, value in sent.items() if name not in _FRAMING}
 
 
 def _judge(status: int) -> str | None:
@@ -150,9 +206,27 @@ def _judge(status: int) -> str | None:
     return f"status {status}"
 
 
-def _inflated(body: bytes, encoding: bytes) -> bytes:
+def _reason(error: aiohttp.ClientError) -> str:
+    """What went wrong, without addresses and without a word of the receiver's."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=cause):
+            why = getattr(cause, "verify_message", "it failed")
+            return f"no connection: the certificate is not accepted: {why}"
+        case aiohttp.ClientConnectorSSLError(os_error=cause):
+            return f"no connection: TLS: {getattr(cause, 'reason', None) or 'it failed'}"
+        case aiohttp.ClientConnectorError(os_error=cause):
+            return f"no connection: {os.strerror(cause.errno) if cause.errno else 'it failed'}"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "the connection broke"
+        case aiohttp.InvalidURL():
+            return "the URL cannot be used"
+        case _:
+            return "the answer is not HTTP, or ended early"
+
+
+def _inflated(body: bytes, encoding: str) -> bytes:
     """At most 20 kB of a compressed answer, which nobody asked for; others as they are."""
-    if encoding.lower() not in (b"gzip", b"x-gzip", b"deflate"):
+    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ANSWER_BYTES)

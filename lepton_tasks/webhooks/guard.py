@@ -121,9 +121,18 @@ class EgressGuard:
         found = await asyncio.shield(self._lookup(host, port))
         if not found:
             raise UnknownHost("the host has no address")
-        if not all(self._may_reach(address) for address in found):
-            raise ForbiddenAddress("the host leads to an address that is not public")
+        for address in found:
+            self.check(address)
         return found
+
+    def check(self, address: str) -> None:
+        """Refuse an address that may not be reached.
+
+        Raises:
+            ForbiddenAddress: it is not public, and not allowed by name.
+        """
+        if not self._may_reach(address):
+            raise ForbiddenAddress("the host leads to an address that is not public")
 
     def _lookup(self, host: str, port: int) -> asyncio.Future[list[str]]:
         """The lookup of a host that is on the way, so that a dead name takes one thread."""

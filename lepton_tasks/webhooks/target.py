@@ -42,6 +42,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """What is posted to, in ASCII, without fragment."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
 
 def parse_target(url: str) -> Target:
     """Take a URL apart; names in other scripts become their ASCII form.

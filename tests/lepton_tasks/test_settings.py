@@ -38,5 +38,5 @@ def test_networks_that_are_none_are_refused_with_the_variables_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LEPTON_WEBHOOK_PRIVATE_NETWORKS", "10.0.0.0/8,10.0.0.1/8")
-    with pytest.raises(ConfigError, match="LEPTON_WEBHOOK_PRIVATE_NETWORKS.*host bits"):
+    with pytest.raises(ConfigError, match=r"LEPTON_WEBHOOK_PRIVATE_NETWORKS.*host bits"):
         load_settings()

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.connection import MAX_ANSWER_BYTES
+from lepton_tasks.webhooks.client import MAX_ANSWER_BYTES, Answer, WebhookClient
 from lepton_tasks.webhooks.guard import EgressGuard
 from tests.support.receiver import Receiver
 
