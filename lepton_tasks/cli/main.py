@@ -7,7 +7,7 @@ import sys
 import typer
 
 from lepton_tasks import __version__
-from lepton_tasks.cli import batch, db, dead, keys, quarantine, services
+from lepton_tasks.cli import batch, db, dead, keys, quarantine, services, webhooks
 from lepton_tasks.cli.io import io
 from lepton_tasks.cli.tune import tune
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
@@ -38,6 +38,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(db.app, name="db")
     cli.add_typer(dead.app, name="dead")
     cli.add_typer(quarantine.app, name="quarantine")
+    cli.add_typer(webhooks.app, name="webhooks")
     return cli
 
 
