@@ -89,6 +89,13 @@ class Settings(BaseSettings):
     """
     webhook_timeout: float = Field(default=20.0, gt=0, le=60)
     """Seconds one delivery may take in all."""
+    secret_key: str = Field(default="", repr=False)
+    """Key that seals webhook secrets in the database: 32 random bytes in base64.
+
+    ``openssl rand -base64 32`` makes one. Empty takes the file ``<home>/secret.key``, which
+    is made on first use where the database is SQLite. Several keys, joined by commas, while
+    one is exchanged for another: the first seals, all of them open.
+    """
     supervised: bool = False
     """Set by who starts workers: node names are unique, a new process proves the old one dead."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -87,9 +87,23 @@ class BatchState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where one webhook delivery stands."""
+    """Where one webhook delivery stands.
+
+    A held one belongs to a disabled endpoint: it is kept and not sent. A cancelled one
+    belonged to an endpoint that was deleted.
+    """
 
     PENDING = "pending"
     SENDING = "sending"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class EndpointState(StrEnum):
+    """Where a webhook endpoint stands: failing is active, with its last attempt a failure."""
+
+    ACTIVE = "active"
+    FAILING = "failing"
+    DISABLED = "disabled"

@@ -13,8 +13,10 @@ from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.store import Store
 from tests.support.certificates import Authority
+from tests.support.endpoints import TEST_KEY
 from tests.support.postgres import TestPostgres
 from tests.support.sentinel import Sentinel
 from tests.support.tls_proxy import TlsProxy
@@ -64,7 +66,7 @@ def store(database_url: str) -> Iterator[Store]:
     """A store with its tables, on SQLite and on PostgreSQL."""
     database = Database(database_url)
     upgrade_schema(database)
-    store = Store(database)
+    store = Store(database, SecretBox(TEST_KEY))
     yield store
     store.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import (
     Boolean,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    LargeBinary,
     Text,
     and_,
     bindparam,
@@ -24,29 +27,32 @@ from sqlalchemy import (
 )
 
 from lepton_tasks.states import DeliveryState
+from lepton_tasks.store.addressing import CLAIMED, Delivery, address
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.delivery_history import DeliveryHistory
+from lepton_tasks.store.endpoint_health import Disabled, Result, apply_results
+from lepton_tasks.store.keys import KeyStore
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.tables import AttemptRow, DeliveryRow
+
+logger = logging.getLogger(__name__)
 
 deliveries = DeliveryRow.__table__  # type: ignore[attr-defined]
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
 
+MAX_RESPONSE_BYTES: Final = 20 * 1024
+"""Bytes kept of an answer's body."""
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A delivery that this sender owns for a while, proved by ``fence``."""
-
-    id: str
-    tenant: str
-    url: str
-    event_type: str
-    body: bytes
-    attempt: int
-    fence: int
+__all__ = ["MAX_RESPONSE_BYTES", "Attempt", "Delivery", "DeliveryStore"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one sending went. ``retry_in`` is seconds until the next, None when there is none."""
+    """How one sending went. ``retry_in`` is seconds until the next, None when there is none.
+
+    ``response`` is the start of the answer's body, cut at :data:`MAX_RESPONSE_BYTES`; it is
+    for the tenant's eyes and never logged.
+    """
 
     delivery: Delivery
     seconds: float
@@ -54,29 +60,38 @@ class Attempt:
     error: str | None
     delivered: bool
     retry_in: float | None
+    response: bytes | None = None
 
 
-class DeliveryStore:
-    """The deliveries table."""
+class DeliveryStore(DeliveryHistory):
+    """The deliveries table: what senders do, and all that tenants may (see the base class)."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, box: SecretBox, keys: KeyStore) -> None:
+        super().__init__(database)
+        self._box = box
+        self._keys = keys
 
     def claim_due(
-        self, limit: int, lease_seconds: float, avoid: Collection[str] = ()
+        self,
+        limit: int,
+        lease_seconds: float,
+        avoid: Collection[str] = (),
+        avoid_endpoints: Collection[str] = (),
     ) -> list[Delivery]:
         """Take up to ``limit`` due deliveries for ``lease_seconds``, those due longest first.
 
         A sender that dies leaves them ``sending``; they are due again when the
         lease, kept in ``next_at``, has run out. Deliveries to the origins in
-        ``avoid`` (``scheme://host:port`` as their URLs write it) are passed over.
+        ``avoid`` (``scheme://host:port`` as their URLs write it) and to the endpoints
+        ``avoid_endpoints`` are passed over. What belongs to a disabled endpoint is held
+        instead of claimed, so fewer than asked may come back though more are due.
         """
 
         def work(connection: Connection) -> list[Delivery]:
             # A CTE, because PostgreSQL may run a locking subquery more than once.
             due = (
                 select(deliveries.c.id)
-                .where(*_open(avoid), deliveries.c.next_at <= now())
+                .where(*_open(avoid, avoid_endpoints), deliveries.c.next_at <= now())
                 .order_by(deliveries.c.next_at)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
@@ -91,9 +106,9 @@ class DeliveryStore:
                     fence=deliveries.c.fence + 1,
                     next_at=now() + lease_seconds,
                 )
-                .returning(*_CLAIMED)
+                .returning(*CLAIMED)
             ).all()
-            return [Delivery(*row) for row in rows]
+            return address(connection, rows, self._box, self._keys.secret_within)
 
         return self._database.transact(work)
 
@@ -102,6 +117,8 @@ class DeliveryStore:
 
         An attempt of a delivery that is not this sender's any more is dropped, and
         so is one that is recorded already: after a doubtful commit, record again.
+        An endpoint moves with its results (``lepton_tasks/webhooks/health.py``); what
+        waits for one that is disabled is held.
         """
         if not made:
             return
@@ -113,6 +130,7 @@ class DeliveryStore:
                 "of_seconds": attempt.seconds,
                 "of_status": attempt.status,
                 "of_error": attempt.error,
+                "of_response": _cut(attempt.response),
             }
             for attempt in made
         ]
@@ -127,11 +145,19 @@ class DeliveryStore:
             for attempt in made
         ]
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[Disabled]:
+            results = _results(connection, made)
             connection.execute(_WRITE_ATTEMPT, written)
             connection.execute(_WRITE_OUTCOME, changes)
+            return apply_results(connection, results)
 
-        self._database.transact(work)
+        for endpoint in self._database.transact(work):
+            logger.warning(
+                "webhook endpoint %s of tenant %s is disabled: %s",
+                endpoint.endpoint_id,
+                endpoint.tenant,
+                endpoint.why,
+            )
 
     def release(self, claimed: Sequence[Delivery], seconds: float) -> None:
         """Give claimed deliveries back unsent, due in ``seconds``; no attempt is counted."""
@@ -144,28 +170,23 @@ class DeliveryStore:
 
         self._database.transact(work)
 
-    def next_due_in(self, avoid: Collection[str] = ()) -> float | None:
-        """Seconds until the next delivery is due, ``avoid`` left out; None when none is open."""
+    def next_due_in(
+        self, avoid: Collection[str] = (), avoid_endpoints: Collection[str] = ()
+    ) -> float | None:
+        """Seconds until the next delivery is due; None when none is open.
+
+        What ``avoid`` and ``avoid_endpoints`` name is left out, as in :meth:`claim_due`.
+        """
         with self._database.read() as connection:
             wait = connection.execute(
-                select(func.min(deliveries.c.next_at) - now()).where(*_open(avoid))
+                select(func.min(deliveries.c.next_at) - now()).where(*_open(avoid, avoid_endpoints))
             ).scalar()
         return None if wait is None else max(0.0, wait)
 
-    def counts(self, tenant: str) -> dict[str, int]:
-        """A tenant's deliveries by state."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                select(deliveries.c.state, func.count())
-                .where(deliveries.c.tenant == tenant)
-                .group_by(deliveries.c.state)
-            ).all()
-        return {row[0]: row[1] for row in rows}
 
-
-def _open(avoid: Collection[str]) -> list[ColumnElement[bool]]:
+def _open(avoid: Collection[str], avoid_endpoints: Collection[str]) -> list[ColumnElement[bool]]:
     """Conditions of the index of due deliveries, and of URLs that lead elsewhere."""
-    avoided = [
+    avoided: list[ColumnElement[bool]] = [
         not_(
             or_(
                 deliveries.c.url == origin,
@@ -174,9 +195,36 @@ def _open(avoid: Collection[str]) -> list[ColumnElement[bool]]:
         )
         for origin in avoid
     ]
+    if avoid_endpoints:
+        other = deliveries.c.endpoint_id.not_in(avoid_endpoints)
+        avoided.append(or_(deliveries.c.endpoint_id.is_(None), other))
     # Literals, so that PostgreSQL can prove that the partial index applies.
     open_states = literal_column("state IN ('pending', 'sending')", Boolean)
     return [open_states, *avoided]
+
+
+def _results(connection: Connection, made: Sequence[Attempt]) -> list[Result]:
+    """What counts for endpoints: attempts of deliveries that are still this sender's."""
+    sent = [(attempt.delivery.endpoint_id, attempt) for attempt in made]
+    to_endpoints = [(endpoint, attempt) for endpoint, attempt in sent if endpoint is not None]
+    if not to_endpoints:
+        return []
+    rows = connection.execute(
+        select(deliveries.c.id, deliveries.c.fence).where(
+            deliveries.c.id.in_([attempt.delivery.id for _, attempt in to_endpoints]),
+            deliveries.c.state == DeliveryState.SENDING,
+        )
+    ).all()
+    mine = {(row.id, row.fence) for row in rows}
+    return [
+        Result(endpoint, attempt.delivered, attempt.status)
+        for endpoint, attempt in to_endpoints
+        if (attempt.delivery.id, attempt.delivery.fence) in mine
+    ]
+
+
+def _cut(response: bytes | None) -> bytes | None:
+    return None if response is None else response[:MAX_RESPONSE_BYTES]
 
 
 def _state_after(attempt: Attempt) -> DeliveryState:
@@ -191,14 +239,16 @@ _MINE = and_(
     deliveries.c.state == DeliveryState.SENDING,
 )
 _WRITE_ATTEMPT = attempts.insert().from_select(
-    ["delivery_id", "attempt", "at", "seconds", "status", "error"],
+    ["delivery_id", "round", "attempt", "at", "seconds", "status", "error", "response"],
     select(
         deliveries.c.id,
+        deliveries.c.round,
         bindparam("of_attempt", type_=Integer),
         now(),
         bindparam("of_seconds", type_=Double),
         bindparam("of_status", type_=Integer),
         bindparam("of_error", type_=Text),
+        bindparam("of_response", type_=LargeBinary),
     ).where(_MINE),
 )
 _WRITE_OUTCOME = (
@@ -219,6 +269,3 @@ _GIVE_BACK = (
         next_at=now() + bindparam("wait", type_=Double),
     )
 )
-_CLAIMED = [
-    deliveries.c[name] for name in ["id", "tenant", "url", "event_type", "body", "attempt", "fence"]
-]

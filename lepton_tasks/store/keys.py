@@ -108,13 +108,16 @@ class KeyStore:
 
     def webhook_secret(self, tenant: str) -> str:
         """Secret ``whsec_…`` that signs this tenant's webhooks, made on first use."""
+        return self._database.transact(lambda connection: self.secret_within(connection, tenant))
 
-        def work(connection: Connection) -> str:
+    def secret_within(self, connection: Connection, tenant: str) -> str:
+        """The same as :meth:`webhook_secret`, in a transaction that is open."""
+        query = select(tenants.c.webhook_secret).where(tenants.c.id == tenant)
+        found = connection.execute(query).scalar()
+        if found is None:
             self._ensure_tenant(connection, tenant)
-            query = select(tenants.c.webhook_secret).where(tenants.c.id == tenant)
-            return str(connection.execute(query).scalar_one())
-
-        return self._database.transact(work)
+            found = connection.execute(query).scalar_one()
+        return str(found)
 
     def _ensure_tenant(self, connection: Connection, tenant: str) -> None:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite

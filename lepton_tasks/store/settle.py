@@ -124,6 +124,7 @@ def _delivery(row: Row[Any], event_type: str, make_body: Any) -> dict[str, Any]:
     event_id = new_id("evt")
     return {
         "id": event_id,
+        "event_id": event_id,
         "tenant": row.tenant,
         "url": row.webhook,
         "event_type": event_type,

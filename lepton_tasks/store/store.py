@@ -9,19 +9,24 @@ from lepton_tasks.store.database import Database
 from lepton_tasks.store.dead_letters import DeadLetterStore
 from lepton_tasks.store.deliveries import DeliveryStore
 from lepton_tasks.store.due import DueStore
+from lepton_tasks.store.endpoints import EndpointStore
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
+from lepton_tasks.store.operator_events import OperatorEventStore
 from lepton_tasks.store.outbox import OutboxStore
 from lepton_tasks.store.recovery import RecoveryStore
 from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
 
 
 class Store:
     """SQL truth. Each part is a file of its own and sees only the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, box: SecretBox | None = None) -> None:
+        """``box`` seals what must not be in the clear; without it there are no endpoints."""
+        box = box or SecretBox()
         self.database = database
         self.jobs = JobStore(database)
         self.claims = ClaimStore(database)
@@ -32,8 +37,10 @@ class Store:
         self.dead_letters = DeadLetterStore(database)
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
-        self.deliveries = DeliveryStore(database)
         self.keys = KeyStore(database)
+        self.deliveries = DeliveryStore(database, box, self.keys)
+        self.endpoints = EndpointStore(database, box)
+        self.operator_events = OperatorEventStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -53,4 +60,4 @@ def open_store(settings: Settings) -> Store:
     if not settings.database_url and schema_revision(database) is None:
         upgrade_schema(database)
     check_schema(database)
-    return Store(database)
+    return Store(database, SecretBox.of(settings))

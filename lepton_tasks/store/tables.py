@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    String,
     Text,
     UniqueConstraint,
     text,
@@ -162,18 +163,90 @@ class BatchRow(SQLModel, table=True):
     finished_at: float | None = Field(default=None, sa_column=_time())
 
 
+class EndpointRow(SQLModel, table=True):
+    """A tenant's subscription to events. What is secret in it is sealed."""
+
+    __tablename__: ClassVar[Any] = "webhook_endpoints"
+    __table_args__ = (Index("ix_webhook_endpoints_tenant", "tenant", "created_at", "id"),)
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    url: str
+    name: str = ""
+    description: str = ""
+    events: str | None = Field(default=None, sa_column=Column(Text))
+    """JSON list of the event types it wants; NULL for the ordinary ones."""
+    headers: str | None = Field(default=None, sa_column=Column(Text))
+    """Sealed JSON of the headers that its tenant adds to each request."""
+    header_names: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    rate_limit: float | None = Field(default=None, sa_column=Column(Double))
+    """Most requests a second; NULL for any."""
+    secret: str = Field(sa_column=Column(Text, nullable=False))
+    secret_hint: str
+    old_secret: str | None = Field(default=None, sa_column=Column(Text))
+    old_secret_until: float | None = Field(default=None, sa_column=_time())
+    """The secret before the last rotation, and until when it signs too."""
+    rotated_at: float | None = Field(default=None, sa_column=_time())
+    state: str
+    failing_since: float | None = Field(default=None, sa_column=_time())
+    disabled_reason: str | None = None
+    created_at: float = Field(sa_column=_time(nullable=False))
+    updated_at: float = Field(sa_column=_time(nullable=False))
+
+
+class EventSequenceRow(SQLModel, table=True):
+    """The number of a tenant's last webhook event."""
+
+    __tablename__: ClassVar[Any] = "event_sequences"
+
+    tenant: str = Field(primary_key=True)
+    last: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class OperatorEventRow(SQLModel, table=True):
+    """Something that an operator should know of, such as an endpoint that was disabled."""
+
+    __tablename__: ClassVar[Any] = "operator_events"
+
+    id: str = Field(primary_key=True)
+    at: float = Field(sa_column=_time(nullable=False, index=True))
+    kind: str
+    tenant: str
+    subject: str
+    detail: str
+
+
 class DeliveryRow(SQLModel, table=True):
-    """One webhook message to one URL; the body is frozen when the event happens."""
+    """One event on its way to one URL; the body is frozen when the event happens."""
 
     __tablename__: ClassVar[Any] = "deliveries"
-    __table_args__ = (Index("ix_deliveries_due", "state", "next_at"),)
+    __table_args__ = (
+        Index("ix_deliveries_due", "state", "next_at"),
+        Index(
+            "ix_deliveries_endpoint",
+            "endpoint_id",
+            "created_at",
+            "id",
+            sqlite_where=text("endpoint_id IS NOT NULL"),
+            postgresql_where=text("endpoint_id IS NOT NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     tenant: str = Field(index=True)
+    endpoint_id: str | None = None
+    """NULL where a job or batch named the URL itself."""
+    event_id: str = Field(sa_column=Column(String, nullable=False, server_default=""))
+    """The same for all deliveries of an event; it goes out as ``webhook-id``."""
+    sequence: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
     url: str
     event_type: str
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     state: str
+    round: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+    """How often it was set on its way: one more at each replay, and attempts count anew."""
     attempt: int = 0
     fence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     next_at: float = Field(sa_column=_time(nullable=False))
@@ -187,11 +260,14 @@ class AttemptRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "delivery_attempts"
 
     delivery_id: str = Field(primary_key=True, foreign_key="deliveries.id")
+    round: int = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
     at: float = Field(sa_column=_time(nullable=False))
     seconds: float
     status: int | None = None
     error: str | None = None
+    response: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """Start of the answer's body."""
 
 
 class TenantRow(SQLModel, table=True):

@@ -33,7 +33,6 @@ RetryIn = Callable[[int, Answer], float | None]
 """Attempt number and its answer to the seconds until the next, None for none."""
 
 _LEAST_PAUSE: Final = 0.02
-_SECRETS_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,6 @@ class Sender:
         self._recorder = Recorder(store.deliveries, self._threads, self._limits.patience)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, asyncio.Task[None]] = {}
-        self._secrets: dict[str, str] = {}
-        self._secrets_until = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -134,16 +131,16 @@ class Sender:
         loop = asyncio.get_running_loop()
         avoid = self._lanes.full()
         claimed, due_in = await loop.run_in_executor(self._threads, self._take, room, avoid)
-        for delivery, secret in claimed:
+        for delivery in claimed:
             self._lanes.enter(delivery.url)
-            task = asyncio.create_task(self._deliver(delivery, secret))
+            task = asyncio.create_task(self._deliver(delivery))
             self._tasks.add(task)
             self._waiting[delivery.id] = task
             task.add_done_callback(self._tasks.discard)
         return 0.0 if len(claimed) == room else min(self._limits.poll, max(_LEAST_PAUSE, due_in))
 
-    def _take(self, room: int, avoid: list[str]) -> tuple[list[tuple[Delivery, str]], float]:
-        """Claimed deliveries with their secrets, and the seconds until more are due.
+    def _take(self, room: int, avoid: list[str]) -> tuple[list[Delivery], float]:
+        """Claimed deliveries, and the seconds until more are due.
 
         Asks before it claims: a claim takes the store's write lock, and whoever ends
         jobs wakes this sender whether they owe deliveries or not.
@@ -151,17 +148,11 @@ class Sender:
         wait = self._store.deliveries.next_due_in(avoid)
         if wait is None or wait > 0.0:
             return [], self._limits.poll if wait is None else wait
-        if time.monotonic() > self._secrets_until:
-            self._secrets = {}
-            self._secrets_until = time.monotonic() + _SECRETS_SECONDS
         claimed = self._store.deliveries.claim_due(room, self._lease, avoid)
-        for tenant in {delivery.tenant for delivery in claimed} - self._secrets.keys():
-            self._secrets[tenant] = self._store.keys.webhook_secret(tenant)
         due_in = self._store.deliveries.next_due_in(avoid) if len(claimed) < room else 0.0
-        signed = [(delivery, self._secrets[delivery.tenant]) for delivery in claimed]
-        return signed, self._limits.poll if due_in is None else due_in
+        return claimed, self._limits.poll if due_in is None else due_in
 
-    async def _deliver(self, delivery: Delivery, secret: str) -> None:
+    async def _deliver(self, delivery: Delivery) -> None:
         try:
             async with (
                 asyncio.timeout(self._limits.patience) as patience,
@@ -170,7 +161,7 @@ class Sender:
             ):
                 patience.reschedule(None)
                 del self._waiting[delivery.id]
-                self._recorder.made(await self._send(delivery, secret))
+                self._recorder.made(await self._send(delivery))
         except TimeoutError:
             self._recorder.released(delivery)
         except asyncio.CancelledError:
@@ -183,10 +174,13 @@ class Sender:
             if opened or len(self._tasks) == self._limits.held:
                 self._wake.set()
 
-    async def _send(self, delivery: Delivery, secret: str) -> Attempt:
-        headers = signed_headers(secret, delivery.id, delivery.body, datetime.now(UTC))
+    async def _send(self, delivery: Delivery) -> Attempt:
+        at = datetime.now(UTC)
+        headers = signed_headers(delivery.secrets, delivery.event_id, delivery.body, at)
         begun = time.monotonic()
-        answer = await self._client.post(delivery.url, headers, delivery.body)
+        answer = await self._client.post(
+            delivery.url, {**delivery.headers, **headers}, delivery.body
+        )
         attempt = Attempt(
             delivery=delivery,
             seconds=time.monotonic() - begun,

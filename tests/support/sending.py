@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 30.0
 QUICK = SenderLimits(poll=0.05)
 
 
-def owe(store: Store, url: str, tenant: str = "acme") -> str:
+def owe(store: Store, url: str, tenant: str = "acme", endpoint_id: str | None = None) -> str:
     """Create a delivery that is due now; returns its id."""
     event_id = new_id("evt")
     with store.database.write() as connection:
@@ -35,7 +35,9 @@ def owe(store: Store, url: str, tenant: str = "acme") -> str:
             [
                 {
                     "id": event_id,
+                    "event_id": event_id,
                     "tenant": tenant,
+                    "endpoint_id": endpoint_id,
                     "url": url,
                     "event_type": "job.succeeded",
                     "body": f'{{"id":"{event_id}","text":"你好"}}'.encode(),

@@ -8,8 +8,10 @@ import pytest
 
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import JobRow
+from tests.support.endpoints import TEST_KEY
 from tests.support.postgres import TestPostgres
 
 
@@ -31,7 +33,7 @@ def kept_store(
         url = server.fresh_database()
     database = Database(url)
     upgrade_schema(database)
-    store = Store(database)
+    store = Store(database, SecretBox(TEST_KEY))
     yield store
     store.close()
 
