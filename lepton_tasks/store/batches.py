@@ -13,7 +13,13 @@ from lepton_tasks.errors import NotFound
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import WAITING, BatchState, JobState
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.settle import SETTLED_COLUMNS, complete_batches, settle
+from lepton_tasks.store.settle import (
+    BATCH_COLUMNS,
+    SETTLED_COLUMNS,
+    complete_batches,
+    settle,
+    tell_of_batch,
+)
 from lepton_tasks.store.tables import BatchRow, JobRow
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
@@ -156,6 +162,8 @@ class BatchStore:
                 .where(*mine, jobs.c.state == JobState.RUNNING)
                 .values(cancel_requested=True)
             )
+            batch = select(*BATCH_COLUMNS).where(batches.c.id == batch_id)
+            tell_of_batch(connection, connection.execute(batch).one())
 
         self._database.transact(work)
 

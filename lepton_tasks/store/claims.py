@@ -124,9 +124,15 @@ class ClaimStore:
         row = new_row(adoption.job, clock)
         if adoption.error is not None:
             row |= {"state": JobState.FAILED, "error": adoption.error, "finished_at": clock}
-        connection.execute(
-            dialect.insert(jobs).values(row).on_conflict_do_nothing(index_elements=["id"])
-        )
+        added = connection.execute(
+            dialect.insert(jobs)
+            .values(row)
+            .on_conflict_do_nothing(index_elements=["id"])
+            .returning(jobs.c.id)
+        ).first()
+        if added is not None and adoption.error is not None:
+            ended = select(*SETTLED_COLUMNS).where(jobs.c.id == adoption.job.id)
+            settle(connection, connection.execute(ended).all())
         return adoption.job.id if adoption.error is None else None
 
     def finish(self, finished: Sequence[FinishedJob]) -> set[str]:

@@ -4,55 +4,52 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
 
-from lepton_tasks.ids import new_id
-from lepton_tasks.states import BatchState, DeliveryState, JobState
+from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.database import now
+from lepton_tasks.store.events import Happened, owed_deliveries, subscribed
 from lepton_tasks.store.tables import BatchRow, DeliveryRow, JobRow
-from lepton_tasks.webhooks.events import batch_event, job_event
+from lepton_tasks.webhooks.events import PROGRESS, batch_data, job_data
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 deliveries = DeliveryRow.__table__  # type: ignore[attr-defined]
 
-SETTLED_COLUMNS = [
-    jobs.c[name]
-    for name in [
-        "id",
-        "tenant",
-        "task",
-        "state",
-        "items",
-        "batch_id",
-        "webhook",
-        "metadata",
-        "result",
-        "error",
-        "created_at",
-        "finished_at",
-    ]
-]
+_JOB_COLUMNS: Final = (
+    "id",
+    "tenant",
+    "task",
+    "state",
+    "items",
+    "batch_id",
+    "webhook",
+    "metadata",
+    "result",
+    "error",
+    "created_at",
+    "finished_at",
+)
+_BATCH_COLUMNS: Final = (
+    "id",
+    "tenant",
+    "task",
+    "state",
+    "total_items",
+    "done_items",
+    "failed_items",
+    "webhook",
+    "metadata",
+    "created_at",
+    "finished_at",
+)
+SETTLED_COLUMNS: Final = [*(jobs.c[name] for name in _JOB_COLUMNS), subscribed(jobs.c.tenant)]
 """What an UPDATE that ends jobs must return for :func:`settle`."""
-
-BATCH_COLUMNS = [
-    batches.c[name]
-    for name in [
-        "id",
-        "tenant",
-        "task",
-        "state",
-        "total_items",
-        "done_items",
-        "failed_items",
-        "webhook",
-        "metadata",
-        "created_at",
-        "finished_at",
-    ]
-]
+BATCH_COLUMNS: Final = [*(batches.c[name] for name in _BATCH_COLUMNS), subscribed(batches.c.tenant)]
+"""What an UPDATE of batches must return for :func:`tell_of_batch`."""
+_TENTHS: Final = 10
 
 
 def settle(
@@ -61,35 +58,59 @@ def settle(
     """Count ended jobs into their batches and create the deliveries they owe.
 
     ``failed_items`` gives, by job id, the inputs that failed inside a succeeded
-    job; a job that did not succeed counts all its inputs as failed.
+    job; a job that did not succeed counts all its inputs as failed. Endpoints hear of a
+    batch as a whole, and of jobs that are not part of one.
     """
     done: defaultdict[str, int] = defaultdict(int)
     failed: defaultdict[str, int] = defaultdict(int)
-    owed = []
+    happened = []
     for row in ended:
         if row.batch_id is not None:
             done[row.batch_id] += row.items
             succeeded = row.state == JobState.SUCCEEDED
             failed[row.batch_id] += (failed_items or {}).get(row.id, 0) if succeeded else row.items
-        if row.webhook is not None:
-            owed.append(_delivery(row, f"job.{row.state}", job_event))
+        asked = row.subscribed and row.batch_id is None
+        if asked or row.webhook is not None:
+            happened.append(
+                Happened(
+                    f"job.{row.state}",
+                    row.tenant,
+                    row.finished_at,
+                    row,
+                    job_data,
+                    row.webhook,
+                    asked,
+                )
+            )
     for batch_id in sorted(done):  # one order for all workers, so that they cannot deadlock
-        connection.execute(
+        counted = connection.execute(
             update(batches)
             .where(batches.c.id == batch_id)
             .values(
                 done_items=batches.c.done_items + done[batch_id],
                 failed_items=batches.c.failed_items + failed[batch_id],
             )
+            .returning(*BATCH_COLUMNS, now().label("at"))
+        ).all()
+        happened.extend(
+            Happened(PROGRESS, row.tenant, row.at, row, batch_data, None, True)
+            for row in counted
+            if row.subscribed and _passed_a_tenth(row, done[batch_id])
         )
     if done:
-        owed.extend(_complete(connection, sorted(done)))
-    deliver(connection, owed)
+        happened.extend(_complete(connection, sorted(done)))
+    if happened:
+        deliver(connection, owed_deliveries(connection, happened))
 
 
 def complete_batches(connection: Connection, batch_ids: Sequence[str]) -> None:
     """Close those of ``batch_ids`` that are sealed and have no open line left."""
-    deliver(connection, _complete(connection, batch_ids))
+    deliver(connection, owed_deliveries(connection, _complete(connection, batch_ids)))
+
+
+def tell_of_batch(connection: Connection, batch: Row[Any]) -> None:
+    """Create the deliveries that a batch owes whose state has changed."""
+    deliver(connection, owed_deliveries(connection, [_ended(batch)]))
 
 
 def deliver(connection: Connection, owed: Sequence[dict[str, Any]]) -> None:
@@ -101,7 +122,7 @@ def deliver(connection: Connection, owed: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _complete(connection: Connection, batch_ids: Sequence[str]) -> list[dict[str, Any]]:
+def _complete(connection: Connection, batch_ids: Sequence[str]) -> list[Happened]:
     closed = connection.execute(
         update(batches)
         .where(
@@ -113,23 +134,19 @@ def _complete(connection: Connection, batch_ids: Sequence[str]) -> list[dict[str
         .values(state=BatchState.COMPLETED, finished_at=now())
         .returning(*BATCH_COLUMNS)
     ).all()
-    return [
-        _delivery(row, f"batch.{row.state}", batch_event)
-        for row in closed
-        if row.webhook is not None
-    ]
+    return [_ended(row) for row in closed]
 
 
-def _delivery(row: Row[Any], event_type: str, make_body: Any) -> dict[str, Any]:
-    event_id = new_id("evt")
-    return {
-        "id": event_id,
-        "event_id": event_id,
-        "tenant": row.tenant,
-        "url": row.webhook,
-        "event_type": event_type,
-        "body": make_body(event_id, event_type, row._mapping),
-        "state": DeliveryState.PENDING,
-        "attempt": 0,
-        "fence": 0,
-    }
+def _ended(row: Row[Any]) -> Happened:
+    event_type = f"batch.{row.state}"
+    return Happened(
+        event_type, row.tenant, row.finished_at, row, batch_data, row.webhook, row.subscribed
+    )
+
+
+def _passed_a_tenth(row: Row[Any], newly_done: int) -> bool:
+    if row.state != BatchState.IN_PROGRESS or not row.total_items:
+        return False
+    done, total = int(row.done_items), int(row.total_items)
+    before, after = (_TENTHS * count // total for count in (done - newly_done, done))
+    return before < after < _TENTHS

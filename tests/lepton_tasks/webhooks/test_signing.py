@@ -3,19 +3,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from openai import OpenAI
+from openai import InvalidWebhookSignatureError, OpenAI
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from lepton_tasks.webhooks.events import batch_event, job_event
-from lepton_tasks.webhooks.signing import signed_headers
+from lepton_tasks.errors import InvalidInput
+from lepton_tasks.webhooks.signing import check_secret, new_secret, signed_headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-ROW = {
-    "task": "moderation",
-    "created_at": 1_780_000_000.25,
-    "finished_at": 1_780_000_009.75,
-    "metadata": '{"批次":"七"}',
-}
 
 
 def test_the_specifications_own_vector() -> None:
@@ -50,27 +44,37 @@ def test_the_zone_in_which_a_time_is_given_does_not_matter() -> None:
     assert signed_headers([SECRET], "e", b"{}", at) == signed_headers([SECRET], "e", b"{}", there)
 
 
-def test_the_stock_openai_client_unwraps_a_completed_batch() -> None:
-    row = ROW | {
-        "id": "batch_1",
-        "state": "completed",
-        "total_items": 3,
-        "done_items": 3,
-        "failed_items": 1,
-    }
-    body = batch_event("evt_1", "batch.completed", row)
-    headers = signed_headers([SECRET], "evt_1", body, datetime.now(UTC))
+def test_both_secrets_of_a_rotation_verify_with_both_libraries() -> None:
+    new = new_secret()
+    headers = signed_headers([new, SECRET], "evt_1", b"{}", datetime.now(UTC))
+    first, second = headers["webhook-signature"].split(" ")
+    assert first.startswith("v1,")
+    assert second.startswith("v1,")
     with OpenAI(api_key="unused") as client:
-        event = client.webhooks.unwrap(body, headers, secret=SECRET)
-    assert event.type == "batch.completed"
-    assert (event.id, event.object, event.created_at) == ("evt_1", "event", 1_780_000_009)
-    assert event.data.id == "batch_1"
+        for secret in (new, SECRET):
+            Webhook(secret).verify(b"{}", headers)
+            client.webhooks.verify_signature(b"{}", headers, secret=secret)
+        with pytest.raises(InvalidWebhookSignatureError):
+            client.webhooks.verify_signature(b"{}", headers, secret=new_secret())
 
 
-def test_the_stock_openai_client_unwraps_a_job_event_as_well() -> None:
-    row = ROW | {"id": "job_1", "state": "succeeded", "result": '{"outputs":[1]}', "error": None}
-    body = job_event("evt_2", "job.succeeded", row)
-    headers = signed_headers([SECRET], "evt_2", body, datetime.now(UTC))
-    with OpenAI(api_key="unused") as client:
-        event = client.webhooks.unwrap(body, headers, secret=SECRET)
-    assert event.model_dump()["data"]["id"] == "job_1"
+@pytest.mark.parametrize(
+    "secret", [None, 7, "", "whsec_", "MTIz" * 8, "whsec_MTIz", "whsec_" + "MTIz" * 22]
+)
+def test_a_secret_that_cannot_be_used_is_refused(secret: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_secret(secret, "secret")
+    assert (caught.value.param, caught.value.code) == ("secret", "invalid_secret")
+
+
+def test_secrets_of_ours_keep_the_rule_for_those_of_tenants() -> None:
+    made = {new_secret() for _ in range(50)}
+    assert len(made) == 50
+    assert all(check_secret(secret, "secret") == secret for secret in made)
+
+
+def test_a_secret_without_padding_is_refused() -> None:
+    unpadded = "whsec_" + "MTIz" * 8 + "MQ"
+    Webhook(unpadded)  # this library takes it, and the openai package does not
+    with pytest.raises(InvalidInput, match="padding"):
+        check_secret(unpadded, "secret")

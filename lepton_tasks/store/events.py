@@ -1,0 +1,136 @@
+"""From what happened to the deliveries it owes, in the transaction in which it happens."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, ColumnElement, Connection, Row, exists, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lepton_tasks.ids import new_id
+from lepton_tasks.states import DeliveryState, EndpointState
+from lepton_tasks.store.tables import EndpointRow, EventSequenceRow
+from lepton_tasks.webhooks.events import MakeData, event_body, wants
+
+endpoints = EndpointRow.__table__  # type: ignore[attr-defined]
+sequences = EventSequenceRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event in the making: what a stored ``row`` tells, and the URL that the row names."""
+
+    event_type: str
+    tenant: str
+    at: float
+    row: Any
+    make_data: MakeData
+    webhook: str | None
+    subscribed: bool
+    """Whether the tenant's endpoints are to be asked; :func:`subscribed` of the row's tenant."""
+
+
+def subscribed(tenant: Column[Any]) -> ColumnElement[bool]:
+    """Whether a row's tenant has endpoints, as a column of the statement that changes the row.
+
+    So a tenant without any costs one look into an index, and no statement more.
+    """
+    any_endpoint = exists().where(endpoints.c.tenant == tenant).correlate(tenant.table)
+    return any_endpoint.label("subscribed")
+
+
+def owed_deliveries(connection: Connection, happened: Sequence[Happened]) -> list[dict[str, Any]]:
+    """Rows for the deliveries of events: one for each endpoint that wants it, one for its URL.
+
+    An event that nobody wants gets no number. Numbers are a tenant's own, without
+    gaps, in the order in which transactions end.
+    """
+    asked = {one.tenant for one in happened if one.subscribed}
+    listening = _endpoints(connection, asked) if asked else {}
+    addressed = [(one, _addressees(one, listening.get(one.tenant, ()))) for one in happened]
+    wanted = [(one, addressees) for one, addressees in addressed if addressees]
+    if not wanted:
+        return []
+    following = _reserve(connection, Counter(one.tenant for one, _ in wanted))
+    rows = []
+    for one, addressees in wanted:
+        number = following[one.tenant]
+        following[one.tenant] += 1
+        event_id = new_id("evt")
+        data = one.make_data(one.row._mapping)
+        body = event_body(event_id, one.event_type, number, one.at, data)
+        for endpoint_id, url, state in addressees:
+            rows.append(
+                {
+                    "id": new_id("dlv"),
+                    "tenant": one.tenant,
+                    "endpoint_id": endpoint_id,
+                    "event_id": event_id,
+                    "sequence": number,
+                    "url": url,
+                    "event_type": one.event_type,
+                    "body": body,
+                    "state": state,
+                    "attempt": 0,
+                    "fence": 0,
+                    "finished_at": one.at if state == DeliveryState.HELD else None,
+                }
+            )
+    return rows
+
+
+def reserve_number(connection: Connection, tenant: str) -> int:
+    """Take the number of a tenant's next event."""
+    return _reserve(connection, Counter([tenant]))[tenant]
+
+
+Addressee = tuple[str | None, str, DeliveryState]
+"""Endpoint, URL, and the state in which the delivery begins."""
+
+
+def _addressees(one: Happened, listening: Sequence[Row[Any]]) -> list[Addressee]:
+    found: list[Addressee] = []
+    if one.webhook is not None:
+        found.append((None, one.webhook, DeliveryState.PENDING))
+    if one.subscribed:
+        for row in listening:
+            if wants(None if row.events is None else orjson.loads(row.events), one.event_type):
+                disabled = row.state == EndpointState.DISABLED
+                state = DeliveryState.HELD if disabled else DeliveryState.PENDING
+                found.append((row.id, row.url, state))
+    return found
+
+
+def _endpoints(connection: Connection, tenants: Collection[str]) -> dict[str, list[Any]]:
+    rows = connection.execute(
+        select(
+            endpoints.c.tenant,
+            endpoints.c.id,
+            endpoints.c.url,
+            endpoints.c.events,
+            endpoints.c.state,
+        ).where(endpoints.c.tenant.in_(tenants))
+    ).all()
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.tenant].append(row)
+    return found
+
+
+def _reserve(connection: Connection, counts: Counter[str]) -> dict[str, int]:
+    """First of as many numbers as each tenant needs."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = {}
+    for tenant in sorted(counts):  # one order for all, so that they cannot deadlock
+        insert = dialect.insert(sequences).values(tenant=tenant, last=counts[tenant])
+        last = connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["tenant"], set_={"last": sequences.c.last + counts[tenant]}
+            ).returning(sequences.c.last)
+        ).scalar_one()
+        first[tenant] = last - counts[tenant] + 1
+    return first
