@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Row, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_tasks.ids import new_id
@@ -34,13 +34,14 @@ class Happened:
     """Whether the tenant's endpoints are to be asked; :func:`subscribed` of the row's tenant."""
 
 
-def subscribed(tenant: Column[Any]) -> ColumnElement[bool]:
-    """Whether a row's tenant has endpoints, as a column of the statement that changes the row.
+def subscribed(table: Table) -> ColumnElement[bool]:
+    """Whether the tenant of a row of ``table`` has endpoints, for what its UPDATE returns.
 
     So a tenant without any costs one look into an index, and no statement more.
     """
-    any_endpoint = exists().where(endpoints.c.tenant == tenant).correlate(tenant.table)
-    return any_endpoint.label("subscribed")
+    # By its full name: SQLite's RETURNING loses the table, and would find the inner tenant.
+    tenant: ColumnElement[str] = literal_column(f"{table.name}.tenant")
+    return exists().where(endpoints.c.tenant == tenant).label("subscribed")
 
 
 def owed_deliveries(connection: Connection, happened: Sequence[Happened]) -> list[dict[str, Any]]:

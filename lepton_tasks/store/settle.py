@@ -45,9 +45,9 @@ _BATCH_COLUMNS: Final = (
     "created_at",
     "finished_at",
 )
-SETTLED_COLUMNS: Final = [*(jobs.c[name] for name in _JOB_COLUMNS), subscribed(jobs.c.tenant)]
+SETTLED_COLUMNS: Final = [*(jobs.c[name] for name in _JOB_COLUMNS), subscribed(jobs)]
 """What an UPDATE that ends jobs must return for :func:`settle`."""
-BATCH_COLUMNS: Final = [*(batches.c[name] for name in _BATCH_COLUMNS), subscribed(batches.c.tenant)]
+BATCH_COLUMNS: Final = [*(batches.c[name] for name in _BATCH_COLUMNS), subscribed(batches)]
 """What an UPDATE of batches must return for :func:`tell_of_batch`."""
 _TENTHS: Final = 10
 

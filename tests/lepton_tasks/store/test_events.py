@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from lepton_tasks.jobs import FinishedJob, NewJob, Payload
 from lepton_tasks.queues import Priority
@@ -194,3 +194,20 @@ def test_a_result_and_its_event_are_written_together_or_not_at_all(
     assert quick_store.claims.finish([FinishedJob(claimed, RESULT, None)]) == {job.id}
     [delivery] = claim(quick_store)
     assert delivery.sequence == 1
+
+
+def test_only_tenants_with_endpoints_are_asked_for_them(
+    quick_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(quick_store, tenant="other")
+    asked: list[set[str]] = []
+
+    def look(connection: Connection, tenants: set[str]) -> dict[str, list[Any]]:
+        asked.append(tenants)
+        return {}
+
+    monkeypatch.setattr("lepton_tasks.store.events._endpoints", look)
+    run(quick_store, [a_job(), a_job()])
+    assert asked == []
+    run(quick_store, [a_job(), a_job("other")])
+    assert asked == [{"other"}]
