@@ -12,7 +12,7 @@ from typing import Final
 from lepton_tasks.settings import load_settings
 from lepton_tasks.store.store import open_store
 from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.guard import GuardedNetwork
+from lepton_tasks.webhooks.guard import EgressGuard
 from lepton_tasks.webhooks.sender import Sender, SenderLimits
 
 DEADLINE: Final = 2.0
@@ -32,7 +32,7 @@ def soon(attempt: int, answer: Answer) -> float | None:
 async def _run() -> None:
     store = open_store(load_settings())
     try:
-        async with WebhookClient(GuardedNetwork(True), DEADLINE, LIMITS.sending) as client:
+        async with WebhookClient(EgressGuard(allow_private=True), DEADLINE, LIMITS.sending) as client:
             sender = Sender(store, client, DEADLINE, limits=LIMITS, retry=soon)
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, sender.stop)

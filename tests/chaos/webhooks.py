@@ -80,6 +80,7 @@ def owe(store: Store, urls: Sequence[str]) -> list[str]:
     rows = [
         {
             "id": event_id,
+            "event_id": event_id,
             "tenant": TENANT,
             "url": url,
             "event_type": "job.succeeded",
