@@ -1,0 +1,158 @@
+"""Views of stored things: complete, plain JSON, and one shape whatever the state."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from api.schemas import BatchView, JobAccepted, JobCreate, JobView, Page, TaskView
+from lepton_tasks.jobs import Submitted
+from lepton_tasks.nlp.registry import find_tasks, get_task
+from lepton_tasks.queues import Priority
+from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.batches import Batch
+from tests.support.stored import stored_job
+
+RESULT: dict[str, Any] = {
+    "model": {"name": "small", "revision": "r1"},
+    "outputs": [{"flagged": True, "语言": "zh"}, {"error": {"code": "x", "message": "y"}}],
+}
+
+
+def json_of(view: BaseModel) -> dict[str, Any]:
+    """As a route answers."""
+    found: dict[str, Any] = view.model_dump(mode="json", exclude_unset=True)
+    return found
+
+
+def test_a_job_that_waits_has_all_fields_and_no_result() -> None:
+    shown = json_of(JobView.of(stored_job(metadata={"键": "值"})))
+    assert shown == {
+        "id": "job_1",
+        "object": "job",
+        "task": "moderation",
+        "state": "queued",
+        "priority": "normal",
+        "created_at": 1.0,
+        "run_at": 1.0,
+        "started_at": None,
+        "finished_at": None,
+        "expires_at": None,
+        "attempts": 0,
+        "cancel_requested": False,
+        "batch_id": None,
+        "metadata": {"键": "值"},
+        "model": None,
+        "error": None,
+        "output": None,
+    }
+
+
+def test_one_input_has_an_output_and_many_have_outputs() -> None:
+    done = {"state": JobState.SUCCEEDED, "result": RESULT}
+    one = json_of(JobView.of(stored_job(**done)))
+    assert one["output"] == RESULT["outputs"][0]
+    assert "outputs" not in one
+    many = json_of(JobView.of(stored_job(**done, single=False, items=2)))
+    assert many["outputs"] == RESULT["outputs"]
+    assert "output" not in many
+    assert one["model"] == many["model"] == RESULT["model"]
+
+
+def test_outputs_of_a_list_that_waits_are_null_too() -> None:
+    shown = json_of(JobView.of(stored_job(single=False, items=2)))
+    assert shown["outputs"] is None and "output" not in shown
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_every_state_can_be_shown(state: JobState) -> None:
+    assert json_of(JobView.of(stored_job(state=state)))["state"] == state.value
+
+
+def test_a_failure_tells_code_and_message_alone() -> None:
+    error = {"code": "dead", "message": "its worker died", "internal": "path"}
+    shown = json_of(JobView.of(stored_job(state=JobState.DEAD, error=error)))
+    assert shown["error"] == {"code": "dead", "message": "its worker died"}
+
+
+def test_a_job_does_not_show_its_tenant() -> None:
+    assert "acme" not in JobView.of(stored_job(tenant="acme")).model_dump_json()
+
+
+def test_an_accepted_job_is_what_the_store_answered() -> None:
+    submitted = Submitted("job_1", "moderation", Priority.HIGH, JobState.QUEUED, 2.5, replayed=True)
+    assert JobAccepted.of(submitted).model_dump(mode="json") == {
+        "id": "job_1",
+        "object": "job",
+        "task": "moderation",
+        "state": "queued",
+        "priority": "high",
+        "created_at": 2.5,
+    }
+
+
+def test_an_empty_page_is_a_page() -> None:
+    page = Page[JobView](data=[], first_id=None, last_id=None, has_more=False)
+    assert page.model_dump() == {
+        "object": "list",
+        "data": [],
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    }
+
+
+@pytest.mark.parametrize("name", list(find_tasks()))
+def test_every_task_shows_examples_that_its_own_schema_takes(name: str) -> None:
+    task = get_task(name)
+    view = TaskView.of(task, max_inputs=256)
+    assert (view.id, view.limits.max_inputs) == (name, 256)
+    assert view.queues == [f"{name}.{priority.value}" for priority in Priority]
+    assert view.options_schema["type"] == "object"
+    assert view.examples
+    for example in view.examples:
+        task.options_model.model_validate(example.options)
+    assert TaskView.model_validate_json(view.model_dump_json()) == view
+
+
+def a_batch(**changes: Any) -> Batch:
+    values: dict[str, Any] = dict.fromkeys(field.name for field in fields(Batch))
+    values |= {
+        "id": "batch_1",
+        "tenant": "acme",
+        "task": "moderation",
+        "priority": Priority.BULK,
+        "state": BatchState.IN_PROGRESS,
+        "source": "/home/acme/秘密.jsonl",
+        "sealed": False,
+        "total_items": 0,
+        "done_items": 7,
+        "failed_items": 2,
+        "metadata": {},
+        "created_at": 1.0,
+    }
+    return Batch(**values | changes)
+
+
+def test_what_failed_is_not_counted_as_completed() -> None:
+    shown = BatchView.of(a_batch()).model_dump(mode="json")
+    assert shown["request_counts"] == {"total": 0, "completed": 5, "failed": 2}
+    whole = BatchView.of(a_batch(sealed=True, total_items=7, state=BatchState.COMPLETED))
+    counts = whole.request_counts
+    assert counts.completed + counts.failed == counts.total == 7
+
+
+def test_a_batch_does_not_show_where_its_file_lay() -> None:
+    text = BatchView.of(a_batch()).model_dump_json()
+    assert "秘密" not in text and "acme" not in text
+
+
+def test_the_documented_fields_are_described() -> None:
+    described = JobCreate.model_json_schema()
+    assert described["required"] == ["task"]
+    assert described["additionalProperties"] is False
+    assert described["properties"]["inputs"]["items"] == {"type": "string"}
+    assert described["properties"]["priority"]["enum"] == ["high", "normal", "bulk"]
