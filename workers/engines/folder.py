@@ -86,7 +86,7 @@ def weights_header(weights: Path) -> WeightsHeader:
             f"{weights.parent} has no {weights.name}; weights are taken as safetensors only, "
             "never as pickles"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelRefused(f"{weights} cannot be read as safetensors: {error}") from error
     return WeightsHeader(raw, shapes)
 
@@ -109,7 +109,7 @@ def read_config(path: Path) -> dict[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelRefused(f"{path} has no {CONFIG}; it is not a model folder") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelRefused(f"{file} is not valid JSON: {error}") from error
     if not isinstance(config, dict):
         raise ModelRefused(f"{file} must hold a JSON object")
