@@ -30,11 +30,10 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sections; returns the exit code."""
     options = parse(arguments)
-    logging.disable(logging.WARNING)  # outages are what this is about
     console = Console(stderr=True)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        with interrupt_on_signals(), _folder(options.keep) as folder:
+        with interrupt_on_signals(), _quiet(), _folder(options.keep) as folder:
             held = _run(options, folder, console)
     except KeyboardInterrupt:
         console.print(f"interrupted; what was found is in {options.out}/")
@@ -103,6 +102,16 @@ def _database(kind: str, folder: Path) -> Iterator[tuple[str, TestPostgres | Non
         yield server.fresh_database(), server
     finally:
         server.stop()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Show no warning: outages are what this is about."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import psutil
 
 from lepton_tasks.queues import Priority, queue_name
+from tests.chaos.checker import Loss
 from tests.chaos.rig import TASK, Rig
 from tests.support.proxy import Mode
 
@@ -42,8 +43,7 @@ class KillWorker:
 
     def inject(self, rig: Rig) -> None:
         """Kill one of those that hold jobs."""
-        child = _busy(rig)
-        rig.lose(child, self.name)
+        child = _busy(rig, self.name)
         child.kill()
         child.wait()
 
@@ -58,7 +58,7 @@ class KillMachine:
         """Kill the newest group of workers, and start another, of another name."""
         group = rig.workers[-1]
         for child in group.children():
-            rig.lose(child, self.name)
+            rig.losses.append(rig.history.held_by(rig.node(child), self.name))
         group.kill()
         rig.start_workers(f"chaos{len(rig.workers)}")
         rig.ready()
@@ -72,10 +72,9 @@ class StopWorker:
 
     def inject(self, rig: Rig) -> None:
         """Stop one that holds jobs; it goes on after all it held was given to others."""
-        child = _busy(rig)
+        child = _busy(rig, self.name)
         child.suspend()
         try:
-            rig.lose(child, self.name)
             time.sleep(2 * rig.setup.lease)
         finally:
             child.resume()
@@ -223,17 +222,20 @@ class RenewWorkers:
         rig.until(renewed, "not every worker was replaced")
 
 
-def _busy(rig: Rig) -> psutil.Process:
-    """A worker that holds jobs, by chance."""
-    found: list[psutil.Process] = []
+def _busy(rig: Rig, fault: str) -> psutil.Process:
+    """A worker that holds jobs, by chance; what it holds is noted as lost by ``fault``."""
+    found: list[tuple[psutil.Process, Loss]] = []
 
     def look() -> bool:
         found.clear()
         with suppress(psutil.NoSuchProcess, ValueError):  # one is gone, or has just begun
             for child in rig.children():
-                if rig.history.held_by(rig.node(child)).job_ids:
-                    found.append(child)
+                held = rig.history.held_by(rig.node(child), fault)
+                if held.job_ids:
+                    found.append((child, held))
         return bool(found)
 
     rig.until(look, "no worker ever held a job")
-    return random.choice(found)
+    child, held = random.choice(found)
+    rig.losses.append(held)
+    return child

@@ -41,9 +41,9 @@ class Load:
     ) -> None:
         self.keys: dict[str, int] = {}
         self.error: BaseException | None = None
+        self.most_open = most_open
         self._rig = rig
         self._verb = verb
-        self._most_open = most_open
         self._next = first
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load")
@@ -79,7 +79,7 @@ class Load:
 
     def _has_room(self) -> bool:
         try:
-            return self._rig.history.open_jobs() < self._most_open
+            return self._rig.history.open_jobs() < self.most_open
         except (StoreUnavailable, DBAPIError):
             return True  # a submit while the database is away is what these runs are about
 

@@ -160,10 +160,6 @@ class Rig:
         words = child.cmdline()
         return words[words.index("-n") + 1]
 
-    def lose(self, child: psutil.Process, fault: str) -> None:
-        """Remember what a process holds that a fault is about to take."""
-        self.losses.append(self.history.held_by(self.node(child), fault))
-
     def living(self) -> dict[str, str]:
         """Ids of the workers whose lease holds, by node; none while the database is away."""
         with suppress(*_AWAY):

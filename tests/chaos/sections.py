@@ -174,7 +174,11 @@ def _clock(scene: Scene) -> Sequence[Finding]:
         folder.mkdir()
         url = scene.postgres.fresh_database() if scene.postgres else f"sqlite:///{folder}/store.db"
         verdict, premature = clocks.wrong_clock(
-            url, folder, scene.size(500, 100), clocks.shifted(seconds, library)
+            url,
+            folder,
+            scene.size(500, 100),
+            30.0,
+            clocks.shifted(seconds, library),
         )
         wrong = verdict.faults() | _not_succeeded(verdict.states)
         if premature:

@@ -8,10 +8,16 @@ import pytest
 
 from tests.chaos.mutations import without
 
-FAULT = {"fence": "written twice", "epoch": "lost", "suspect": "answer inputs dead"}
+FAULTS = {
+    # A late write comes before or after that of the job's new owner.
+    "fence": {"written twice", "stale writes"},
+    "epoch": {"lost"},
+    "suspect": {"answer inputs dead"},
+}
 
 
-@pytest.mark.parametrize("safeguard", FAULT)
+@pytest.mark.parametrize("safeguard", FAULTS)
 def test_without_a_safeguard_the_run_fails(safeguard: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    assert without(safeguard, safeguard, url, tmp_path)[FAULT[safeguard]] > 0
+    found = without(safeguard, safeguard, url, tmp_path)
+    assert found.keys() & FAULTS[safeguard]

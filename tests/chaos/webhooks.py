@@ -10,10 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import func, select
+from standardwebhooks.webhooks import Webhook
 
 from lepton_tasks.ids import new_id
 from lepton_tasks.settings import Settings
@@ -146,14 +148,20 @@ def _judge(ids: Sequence[str], received: Sequence[Received], secret: str) -> Del
         wrong["another webhook-id"] += sum(one.id != event_id for one in mine)
         stale = (one.at - float(one.headers["webhook-timestamp"]) for one in mine)
         wrong["stale timestamps"] += sum(age > _STALE_SECONDS for age in stale)
-        if mine:
-            mine[-1].verify(secret)  # raises where the signature is not right
+        wrong["wrong signatures"] += sum(not _is_signed(one, secret) for one in mine)
     needed = sum(2 if path_of(number).startswith("/then") else 1 for number in range(len(ids)))
     return Deliveries(
         {name: count for name, count in wrong.items() if count},
         len(received),
         max(0, len(received) - needed),
     )
+
+
+def _is_signed(one: Received, secret: str) -> bool:
+    # Not Received.verify: it wants a timestamp of the last minutes, and a run may take longer.
+    sent_at = datetime.fromtimestamp(int(one.headers["webhook-timestamp"]), UTC)
+    signature = Webhook(secret).sign(one.id, sent_at, one.body.decode())
+    return signature in one.headers["webhook-signature"].split()
 
 
 @dataclass(frozen=True, slots=True)
