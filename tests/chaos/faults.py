@@ -57,8 +57,9 @@ class KillMachine:
     def inject(self, rig: Rig) -> None:
         """Kill the newest group of workers, and start another, of another name."""
         group = rig.workers[-1]
-        for child in group.children():
-            rig.losses.append(rig.history.held_by(rig.node(child), self.name))
+        with suppress(psutil.NoSuchProcess, ValueError):  # one is gone, or has just begun
+            for child in group.children():
+                rig.losses.append(rig.history.held_by(rig.node(child), self.name))
         group.kill()
         rig.start_workers(f"chaos{len(rig.workers)}")
         rig.ready()
