@@ -18,6 +18,7 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from workers.pool import ModelPool
 from workers.progress import open_progress
+from workers.rates import RateLimits
 from workers.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,8 @@ class IntakeStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         channel = consumer.task_consumer.channel
         channel.fetch_room = runtime.room
         channel.fetch_urgent_room = runtime.urgent_room
+        consumer.limits = RateLimits(consumer)
+        channel.fetch_allowances = consumer.limits.allowances
         # After a reconnect the intake still holds what the old channel fetched, and
         # acknowledges it; restoring it as well would only make duplicates.
         channel.do_restore = False

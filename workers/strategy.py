@@ -79,6 +79,7 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
         )
         if request.revoked():
             return
+        consumer.limits.spend(request.name)
         adoption = None
         if not own:
             adoption = adopt(admission, tenant, message, payload)

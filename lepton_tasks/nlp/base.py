@@ -59,6 +59,8 @@ class Task(ABC, Generic[OptionsT, OutputT]):
     """Name of the engine in ``workers.engines`` that runs the forward pass."""
     options_model: type[OptionsT]
     output_model: type[OutputT]
+    rate_limit: ClassVar[str | None] = None
+    """Most jobs that one worker process begins in a time, as Celery writes it: ``10/m``."""
     max_characters: ClassVar[int] = 20_000
     max_bytes: ClassVar[int] = 64 * 1024
     examples: ClassVar[Sequence[Example]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from lepton_tasks.transport.qos import QoS
 from lepton_tasks.transport.quarantine import QUARANTINE_KEY, QUARANTINE_LIMIT
 from lepton_tasks.transport.scripts import OwnKeys, Scripts, taken_apart
 from lepton_tasks.transport.waiting import WaitingChannel
-from lepton_tasks.transport.watched import Watched
+from lepton_tasks.transport.watched import NO_LIMITS, Watched
 
 logger = logging.getLogger(__name__)
 
@@ -171,24 +171,35 @@ class Channel(WaitingChannel):
 
     # Fetching.
 
-    def fetch_from(self, watched: Watched, room: int, lengths: Sequence[int] | None) -> bool:
+    def fetch_from(
+        self,
+        watched: Watched,
+        room: int,
+        lengths: Sequence[int] | None,
+        allowances: Mapping[str, int],
+    ) -> bool:
         """Fetch and deliver; queues share ``room`` by weight where ``lengths`` are known."""
-        fetched = self._fetch(watched, room, lengths)
+        fetched = self._fetch(watched, room, lengths, allowances)
         self._deliver_all(fetched)
         return bool(fetched)
 
     def _fetch(
-        self, watched: Watched, room: int, lengths: Sequence[int] | None
+        self,
+        watched: Watched,
+        room: int,
+        lengths: Sequence[int] | None,
+        allowances: Mapping[str, int] = NO_LIMITS,
     ) -> list[tuple[str, str, bytes]]:
         """Queue, delivery tag and raw bytes of up to ``room`` messages, registered."""
         quotas = [0] * len(watched.lists)
         if lengths is not None:
             self._turn += 1
-            quotas = watched.quotas(lengths, room, self._turn)
+            quotas = watched.quotas(lengths, room, self._turn, allowances)
         keys = self.own_keys
         arguments: list[Any] = [room, self.quarantine_limit, self.max_message_bytes]
         for place, quota in enumerate(quotas):
-            arguments += [quota, watched.queue_of(place)]
+            more = int(not allowances or watched.task_of(place) not in allowances)
+            arguments += [quota, more, watched.queue_of(place)]
         try:
             found = self.scripts.fetch(
                 keys=[keys.unacked, keys.index, keys.quarantine, *watched.lists], args=arguments

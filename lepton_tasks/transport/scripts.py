@@ -52,7 +52,8 @@ FETCH: Final = (
     + """
 -- KEYS: unacked, index, quarantine, then the lists, in the order of their priority.
 -- ARGV: most messages to pop, bound of the quarantine, most bytes a message may have,
---       then for each list its quota and its queue's name.
+--       then for each list its quota, 1 where more may be taken of it (else 0), and its
+--       queue's name.
 -- Pops each list's quota, then the rest of the room in the order of the lists.
 -- Returns list number (from 1), delivery tag and raw message of each good message.
 local unacked, index, quarantine = KEYS[1], KEYS[2], KEYS[3]
@@ -96,7 +97,7 @@ local function register(list, queue, tag, raw)
 end
 
 local function take(list, count)
-  local key, queue = KEYS[3 + list], ARGV[3 + 2 * list]
+  local key, queue = KEYS[3 + list], ARGV[3 + 3 * list]
   while count > 0 and popped < room do
     local raw = redis.pcall('RPOP', key)
     if type(raw) == 'table' then
@@ -117,11 +118,11 @@ local function take(list, count)
 end
 
 for list = 1, #KEYS - 3 do
-  local failed = take(list, tonumber(ARGV[2 + 2 * list]))
+  local failed = take(list, tonumber(ARGV[1 + 3 * list]))
   if failed then return failed end
 end
 for list = 1, #KEYS - 3 do
-  local failed = take(list, room)
+  local failed = take(list, ARGV[2 + 3 * list] == '1' and room or 0)
   if failed then return failed end
 end
 return fetched

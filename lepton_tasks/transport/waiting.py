@@ -12,7 +12,7 @@ up to ``fetch_limit`` messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -21,7 +21,7 @@ from kombu.transport.redis import Channel as StockChannel
 
 from lepton_tasks.queues import split_queue_name
 from lepton_tasks.transport.tracking import TrackedLengths
-from lepton_tasks.transport.watched import Watched
+from lepton_tasks.transport.watched import NO_LIMITS, Watched
 
 
 class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
@@ -36,6 +36,8 @@ class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
     """How many messages the consumer has room for, asked before each fetch; None: no bound."""
     fetch_urgent_room: Callable[[], int] | None = None
     """How many of the most urgent queues it takes although there is no room; None: none."""
+    fetch_allowances: Callable[[], Mapping[str, int]] | None = None
+    """How many messages of tasks with a limit may be fetched now, by task; None: no limits."""
 
     _in_poll: Any = False
     _watched = Watched()
@@ -48,10 +50,17 @@ class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
         self._lengths = TrackedLengths()
         super().__init__(connection, **kwargs)
 
-    def fetch_from(self, watched: Watched, room: int, lengths: Sequence[int] | None) -> bool:
+    def fetch_from(
+        self,
+        watched: Watched,
+        room: int,
+        lengths: Sequence[int] | None,
+        allowances: Mapping[str, int],
+    ) -> bool:
         """Fetch and deliver up to ``room`` messages; returns whether there were any.
 
-        ``lengths`` are those of the watched lists, None where they are not known.
+        ``lengths`` are those of the watched lists, None where they are not known; they
+        are where a task has an allowance.
         """
         raise NotImplementedError
 
@@ -90,7 +99,7 @@ class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
         elif (
             self._fetched
             or monotonic() - self._brpop_sent_at >= self.brpop_timeout
-            or (self._asked is not self._watched and self.room() > 0)
+            or not self._askable().is_within(self._asked)
         ):
             # The poller asks anew. Until then the connection counts as polled even
             # where there is no room: kombu drops one that speaks unasked.
@@ -113,8 +122,7 @@ class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
     def _brpop_start(self, timeout: float | None = None) -> None:
         if not self._watched.lists:
             return
-        # Lists that nothing may be fetched from would only wake this consumer again and again.
-        self._asked = self._watched if self.room() > 0 else self._urgent
+        self._asked = self._askable()
         self._asked_of = self._watched
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
@@ -138,8 +146,28 @@ class WaitingChannel(StockChannel):  # type: ignore[misc] # kombu has no types
             watched, room = self._urgent, self.urgent_room()
         if room <= 0:
             raise Empty
-        if self._watched is not self._asked_of or len(lengths or ()) < len(watched.lists):
-            lengths = None
-        if not self.fetch_from(watched, room, lengths and lengths[: len(watched.lists)]):
+        allowances = self._allowances()
+        watched = watched.allowed(allowances)
+        known = self._known(watched, lengths)
+        if known is None and allowances:
+            raise Empty  # no limit is kept without lengths: they are asked for next
+        if not self.fetch_from(watched, room, known, allowances):
             raise Empty
         return True
+
+    def _allowances(self) -> Mapping[str, int]:
+        return NO_LIMITS if self.fetch_allowances is None else self.fetch_allowances()
+
+    def _askable(self) -> Watched:
+        # Lists that nothing may be fetched from would only wake this consumer again and again.
+        watched = self._watched if self.room() > 0 else self._urgent
+        return watched.allowed(self._allowances())
+
+    def _known(self, watched: Watched, lengths: Sequence[int] | None) -> Sequence[int] | None:
+        """Return the lengths of the watched lists out of those asked for, if all are among them."""
+        if lengths is None or self._watched is not self._asked_of:
+            return None
+        if watched is self._asked:
+            return lengths
+        found = dict(zip(self._asked.lists, lengths, strict=True))
+        return [found[key] for key in watched.lists] if watched.is_within(self._asked) else None

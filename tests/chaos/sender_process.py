@@ -32,7 +32,9 @@ def soon(attempt: int, answer: Answer) -> float | None:
 async def _run() -> None:
     store = open_store(load_settings())
     try:
-        async with WebhookClient(EgressGuard(allow_private=True), DEADLINE, LIMITS.sending) as client:
+        async with WebhookClient(
+            EgressGuard(allow_private=True), DEADLINE, LIMITS.sending
+        ) as client:
             sender = Sender(store, client, DEADLINE, limits=LIMITS, retry=soon)
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, sender.stop)

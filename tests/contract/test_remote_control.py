@@ -119,6 +119,29 @@ def test_rate_limits_are_answered(bench: NoopBench) -> None:
     assert "error" in tell(bench, "rate_limit", "no.such.task", "1/s")
 
 
+def test_a_rate_limit_holds_messages_back_until_it_is_lifted(bench: NoopBench) -> None:
+    redis = bench.producer._redis
+    assert "ok" in tell(bench, "rate_limit", TASK, "1/h")
+    try:
+        first = [bench.submit(f"limited {n}") for n in range(3)]
+        ids = [*first, bench.submit("urgent", "high"), bench.submit("bulk", "bulk")]
+        queues = ("noop.high", "noop.normal", "noop.bulk")
+        bench.until(lambda: sum(job.state is JobState.SUCCEEDED for job in bench.jobs(ids)) == 1)
+        bench.until(lambda: sum(map(redis.llen, queues)) == 4)
+        assert ask(bench, "ping") == {"ok": "pong"}
+        assert sum(map(redis.llen, queues)) == 4
+        states = [job.state for job in bench.jobs(ids)]
+        assert sorted(states) == [JobState.QUEUED] * 4 + [JobState.SUCCEEDED]
+        assert "ok" in tell(bench, "rate_limit", TASK, "5/s")
+        assert {job.state for job in bench.ended(ids)} == {JobState.SUCCEEDED}
+        assert "ok" in tell(bench, "rate_limit", TASK, "1/h")
+        ids = [bench.submit(f"limited again {n}") for n in range(20)]
+        bench.until(lambda: JobState.SUCCEEDED in [job.state for job in bench.jobs(ids)])
+    finally:
+        assert "ok" in tell(bench, "rate_limit", TASK, 0)
+    assert {job.state for job in bench.ended(ids)} == {JobState.SUCCEEDED}
+
+
 def test_queues_are_left_and_joined_again(bench: NoopBench) -> None:
     assert "ok" in tell(bench, "cancel_consumer", "noop.bulk")
     bench.until(lambda: len(ask(bench, "active_queues")) == 2)

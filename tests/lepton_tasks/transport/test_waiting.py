@@ -56,6 +56,41 @@ def test_a_full_consumer_does_not_ask_again_and_again(
         assert client.info("commandstats")["cmdstat_llen"]["calls"] - asked < 40
 
 
+def test_a_task_over_its_limit_waits_and_others_go_on(
+    loop_connection: Connection, client: redis.Redis
+) -> None:
+    allowed = {"moderation": 3}
+    with receiving(loop_connection, BULK, HIGH, "noop.bulk") as received:
+
+        def count(body: str) -> int:
+            return received.bodies.count(body)
+
+        received.channel.fetch_allowances = lambda: {
+            task: most - count("limited") for task, most in allowed.items()
+        }
+        publish(loop_connection, BULK, *["limited"] * 20)
+        publish(loop_connection, HIGH, *["limited"] * 20)
+        publish(loop_connection, "noop.bulk", *["free"] * 20)
+        run_loop(loop_connection.hub, lambda: len(received.bodies) >= 23)
+        assert (count("limited"), count("free")) == (3, 20)
+        publish(loop_connection, HIGH, "limited")
+        publish(loop_connection, "noop.bulk", "free")
+        run_loop(loop_connection.hub, lambda: count("free") == 21)
+        assert count("limited") == 3
+        asked = client.info("commandstats")["cmdstat_llen"]["calls"]
+        start = time.monotonic()
+        run_loop(loop_connection.hub, lambda: time.monotonic() > start + 0.3)
+        lists = len(received.channel._watched.lists)
+        assert client.info("commandstats")["cmdstat_llen"]["calls"] - asked < 3 * lists, (
+            "what is held back does not keep the loop busy"
+        )
+        allowed["moderation"] = 13
+        run_loop(loop_connection.hub, lambda: count("limited") >= 13)
+        assert client.llen(HIGH) + client.llen(BULK) == 41 - 13
+        allowed.clear()
+        run_loop(loop_connection.hub, lambda: count("limited") == 41)
+
+
 def test_no_more_is_fetched_than_the_consumer_has_room_for(
     redis_url: str, client: redis.Redis
 ) -> None:
