@@ -16,6 +16,7 @@ from lepton_tasks.settings import load_settings
 from workers.catalogue.entries import load_catalogue
 from workers.engines.loader import load_engine
 from workers.engines.warm import warm_up
+from workers.errors import ModelError
 from workers.tuning.cache import TuningCache
 from workers.tuning.report import tuning_document, tuning_table
 from workers.tuning.tuner import Tuner
@@ -38,7 +39,13 @@ def _tune(options: argparse.Namespace) -> None:
     if options.device:
         settings = settings.model_copy(update={"device": options.device})
     task = get_task(options.task)
-    engine = load_engine(task.name, load_catalogue(settings), settings.device)
+    model = options.model or None
+    engine = load_engine(task.name, load_catalogue(settings), settings.device, model)
+    if not engine.lane.tunable:
+        raise ModelError(
+            f"{engine.name} has no micro-batch size to tune: its options in the catalogue bound "
+            "what runs at once"
+        )
     warm_up(task, engine)
     tuner = Tuner(settings)
     tuning = tuner.measure(engine.lane, [(task, engine)], options.seconds)
@@ -56,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workers.tuning", description="Measure threads and micro-batch sizes."
     )
-    parser.add_argument("--task", required=True, help="task whose default model is measured")
+    parser.add_argument("--task", required=True, help="task whose model is measured")
+    parser.add_argument("--model", default="", help="name in the catalogue; else the default")
     parser.add_argument("--device", default="", help="cpu, cuda or cuda:N; else LEPTON_DEVICE")
     parser.add_argument("--seconds", type=float, default=15.0, help="about how long to measure")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

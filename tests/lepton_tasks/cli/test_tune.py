@@ -31,6 +31,12 @@ def test_the_curve_is_printed_and_the_choice_kept(tmp_path: Path) -> None:
     assert orjson.loads(kept.read_bytes()) == document
 
 
+def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    done = run(tmp_path, "--task", "moderation", "--model", "moderatoin", "--device", "cpu")
+    assert done.returncode == 1
+    assert "no model 'moderatoin' for moderation; the catalogue has: moderation" in done.stderr
+
+
 def test_an_unknown_task_is_a_usage_error(tmp_path: Path) -> None:
     done = run(tmp_path, "--task", "moderaton")
     assert done.returncode == 2
