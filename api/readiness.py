@@ -1,11 +1,12 @@
-"""Whether this process can do its work: the database is needed, Redis is missed."""
+"""Whether this process can do its work: the database is needed, all else is missed."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -13,41 +14,72 @@ import redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from lepton_tasks.errors import LeptonError
-from lepton_tasks.queues import queue_name
-from lepton_tasks.store.schema import check_schema
+from lepton_tasks.broker.connection import check_redis
+from lepton_tasks.errors import BrokerAway, BrokerUnavailable, LeptonError
+from lepton_tasks.queues import Priority, queue_name
+from lepton_tasks.store.schema import release_revision, schema_revision
 from lepton_tasks.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 3.0
 _KEEP_SECONDS: Final = 1.0
+_COUNT_SECONDS: Final = 0.5
+"""How long an answer waits for the count of the backlog; it takes longer the more there is."""
+_UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a probe found. Without a database nothing else is known."""
+    """What a probe found. Without a database nothing of what it holds is known.
+
+    ``workers`` counts live leases by task, ``oldest`` says for how many seconds the oldest
+    due job of a queue has waited.
+    """
 
     database: str
+    schema: str
     redis: str
-    workers: dict[str, int]
-    backlog: dict[str, int]
+    workers: dict[str, int] = field(default_factory=dict)
+    oldest: dict[str, float] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
-        """Whether requests should be sent here: a submit survives the loss of Redis."""
-        return self.database == "ok"
+        """Whether requests should be sent here: a submit survives the loss of all but SQL."""
+        return self.database == self.schema == "ok"
+
+    @property
+    def missing(self) -> list[str]:
+        """What is not as it should be: parts by name, ``worker:TASK`` where jobs wait for one."""
+        parts = {"database": self.database, "schema": self.schema, "redis": self.redis}
+        unserved = {
+            task
+            for task in (queue.rpartition(".")[0] for queue in self.oldest)
+            if not self.workers.get(task)
+        }
+        return [
+            *(name for name, state in parts.items() if state not in {"ok", _UNKNOWN}),
+            *(f"worker:{task}" for task in sorted(unserved)),
+        ]
 
 
 class ReadinessProbe:
     """Looks at database and Redis, at most once a second however many ask."""
 
-    def __init__(self, store: Store, client: redis.Redis) -> None:
+    def __init__(self, store: Store, client: redis.Redis, tasks: Sequence[str]) -> None:
+        """``tasks`` are all that are known here."""
         self._store = store
         self._redis = client
+        self._tasks = tasks
+        self._queues = [(task, priority) for task in tasks for priority in Priority]
         self._lock = asyncio.Lock()
         # Threads of its own: a probe must answer while all others wait for the database.
         self._threads = anyio.CapacityLimiter(2)
+        self._counters = anyio.CapacityLimiter(1)
+        self._counted: dict[str, int] | None = None
         self._seen: Readiness | None = None
         self._seen_at = 0.0
+        self._redis_said = "ok"
 
     async def look(self) -> Readiness:
         """Return what is true now, or was within the last second."""
@@ -57,32 +89,61 @@ class ReadinessProbe:
                 self._seen_at = time.monotonic()
             return self._seen
 
+    async def backlog(self) -> dict[str, int] | None:
+        """Count queued jobs by queue: those of the last count that has ended, None before."""
+        if self._counters.available_tokens:
+            with anyio.move_on_after(_COUNT_SECONDS):
+                await anyio.to_thread.run_sync(
+                    self._count, abandon_on_cancel=True, limiter=self._counters
+                )
+        return self._counted
+
     async def _probe(self) -> Readiness:
         found: Readiness | None = None
         with anyio.move_on_after(_TIMEOUT_SECONDS):
             found = await anyio.to_thread.run_sync(
                 self._look, abandon_on_cancel=True, limiter=self._threads
             )
-        return found or Readiness("no answer in time", "unknown", {}, {})
+        return found or Readiness("no answer in time", _UNKNOWN, _UNKNOWN)
 
     def _look(self) -> Readiness:
         broker = self._look_at_redis()
         try:
-            check_schema(self._store.database)
-            workers = Counter(
-                task for worker in self._store.leases.alive() for task in worker.tasks
-            )
-            backlog = self._store.jobs.backlog()
-        except LeptonError as error:
-            return Readiness(error.code, broker, {}, {})
+            found, needed = schema_revision(self._store.database), release_revision()
+            if found != needed:
+                schema = f"is at {found or 'nothing'}, needs {needed}: run `lepton db upgrade`"
+                return Readiness("ok", schema, broker)
+            workers = dict.fromkeys(self._tasks, 0)
+            for worker in self._store.leases.alive():
+                for task in worker.tasks:
+                    workers[task] = workers.get(task, 0) + 1
+            oldest = self._store.due.oldest(self._queues)
+        except LeptonError:
+            return Readiness("unreachable", _UNKNOWN, broker)
         except SQLAlchemyError:
-            return Readiness("unusable", broker, {}, {})
-        named = {queue_name(task, priority): count for (task, priority), count in backlog.items()}
-        return Readiness("ok", broker, dict(workers), named)
+            return Readiness("unusable", _UNKNOWN, broker)
+        named = {queue_name(*queue): round(age, 3) for queue, age in oldest.items()}
+        return Readiness("ok", "ok", broker, workers, named)
+
+    def _count(self) -> None:
+        try:
+            counts = self._store.jobs.backlog()
+        except (LeptonError, SQLAlchemyError):
+            self._counted = None
+        else:
+            self._counted = {
+                queue_name(task, priority): count for (task, priority), count in counts.items()
+            }
 
     def _look_at_redis(self) -> str:
+        reason, said = "", "ok"
         try:
-            self._redis.ping()
-        except RedisError:
-            return "unreachable"
-        return "ok"
+            check_redis(self._redis)
+        except BrokerAway as error:
+            reason, said = str(error), "unreachable"
+        except (BrokerUnavailable, RedisError) as error:
+            reason, said = str(error), "unusable"
+        if said != self._redis_said:  # the reason names addresses: it is for the log alone
+            logger.warning("Redis is %s. %s", said, reason)
+        self._redis_said = said
+        return said

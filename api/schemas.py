@@ -244,12 +244,19 @@ class Health(BaseModel):
 class Ready(BaseModel):
     """Whether requests can be served.
 
-    ``workers`` counts live workers by task, ``backlog`` queued jobs by queue.
-    ``degraded``: Redis is away; jobs are accepted and start when it is back.
+    ``workers`` counts live workers by task, ``backlog`` queued jobs by queue (null while
+    counting them takes long), ``oldest_seconds`` the wait of the oldest due job of a queue.
+    ``degraded``: something is ``missing``, and jobs are accepted all the same.
     """
 
     status: Literal["ready", "degraded", "unavailable"]
+    missing: list[str] = Field(
+        default_factory=list,
+        description="`database`, `schema`, `redis`, and `worker:TASK` where due jobs have none.",
+    )
     database: str
+    schema_version: str
     redis: str
     workers: dict[str, int] = Field(default_factory=dict)
-    backlog: dict[str, int] = Field(default_factory=dict)
+    oldest_seconds: dict[str, float] = Field(default_factory=dict)
+    backlog: dict[str, int] | None = None

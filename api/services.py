@@ -46,7 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         client = connect(settings.redis_url, settings.publish_timeout)
         producer = Producer(settings, store)
         waiting = Waiting(store.jobs, settings.redis_url)
-        readiness = ReadinessProbe(store, client)
+        readiness = ReadinessProbe(store, client, list(producer.admission.tasks))
         task = asyncio.create_task(waiting.run())
         try:
             keys = KeyCache(store.keys.tenant_of)

@@ -3,29 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+import pytest
 from sqlalchemy import text
 
-from api.readiness import ReadinessProbe
+from api.readiness import Readiness, ReadinessProbe
 from lepton_tasks.broker.connection import connect
+from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.launcher.ports import free_port
+from lepton_tasks.store.database import Database
 from lepton_tasks.store.store import Store
+
+TASKS = ["moderation", "generation"]
 
 
 def test_workers_and_redis_are_reported(store: Store, redis_url: str) -> None:
     store.leases.register("w1", "one", ["moderation"], 60)
-    seen = asyncio.run(ReadinessProbe(store, connect(redis_url, 2.0)).look())
-    assert (seen.ready, seen.redis, seen.workers) == (True, "ok", {"moderation": 1})
+    seen = asyncio.run(ReadinessProbe(store, connect(redis_url, 2.0), TASKS).look())
+    assert (seen.ready, seen.redis, seen.missing) == (True, "ok", [])
+    assert seen.workers == {"moderation": 1, "generation": 0}
 
 
 def test_a_redis_that_is_away_leaves_it_ready(store: Store) -> None:
     client = connect(f"redis://127.0.0.1:{free_port()}/0", 0.5)
-    seen = asyncio.run(ReadinessProbe(store, client).look())
-    assert (seen.ready, seen.redis) == (True, "unreachable")
+    seen = asyncio.run(ReadinessProbe(store, client, TASKS).look())
+    assert (seen.ready, seen.redis, seen.missing) == (True, "unreachable", ["redis"])
+
+
+def test_a_redis_that_refuses_us_leaves_it_ready_and_names_no_address(
+    store: Store, redis_url: str
+) -> None:
+    client = connect(redis_url.replace("redis://:", "redis://:not-"), 2.0)
+    seen = asyncio.run(ReadinessProbe(store, client, TASKS).look())
+    assert (seen.ready, seen.redis, seen.missing) == (True, "unusable", ["redis"])
+
+
+def test_waiting_jobs_without_a_worker_are_told(store: Store, redis_url: str) -> None:
+    store.leases.register("w1", "one", ["generation"], 60)
+    later = 4_000_000_000.0
+    for task, run_at in (("moderation", None), ("generation", None), ("translation", later)):
+        store.jobs.insert([NewJob("a", task, Payload(("好",), True), 1, run_at=run_at)])
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), [*TASKS, "translation"])
+
+    async def look() -> tuple[Readiness, dict[str, int] | None]:
+        return await probe.look(), await probe.backlog()
+
+    seen, backlog = asyncio.run(look())
+    assert seen.ready
+    assert seen.missing == ["worker:moderation"]
+    assert set(seen.oldest) == {"moderation.normal", "generation.normal"}
+    assert backlog == dict.fromkeys([*seen.oldest, "translation.normal"], 1)
+
+
+def test_a_count_that_takes_long_holds_up_nobody(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    counts = store.jobs.backlog
+    monkeypatch.setattr(store.jobs, "backlog", lambda: go_on.wait() and counts())
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), TASKS)
+
+    async def counted() -> list[object]:
+        seen: list[object] = [await probe.backlog(), await probe.backlog()]
+        seen.append((await probe.look()).ready)
+        go_on.set()
+        while await probe.backlog() is None:
+            await asyncio.sleep(0.01)
+        return seen
+
+    assert asyncio.run(counted()) == [None, None, True]
+
+
+def test_a_database_that_is_away_is_not_ready(redis_url: str) -> None:
+    database = Database(f"postgresql+psycopg://nobody:x@127.0.0.1:{free_port()}/none")
+    probe = ReadinessProbe(Store(database), connect(redis_url, 2.0), TASKS)
+    seen = asyncio.run(probe.look())
+    assert (seen.ready, seen.database, seen.redis) == (False, "unreachable", "ok")
+    assert seen.missing == ["database"]
 
 
 def test_another_schema_is_not_ready_and_is_noticed(store: Store, redis_url: str) -> None:
-    probe = ReadinessProbe(store, connect(redis_url, 2.0))
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), TASKS)
 
     async def before_and_after() -> tuple[bool, bool, bool]:
         before = await probe.look()

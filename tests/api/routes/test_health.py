@@ -12,18 +12,31 @@ from tests.support.api import Api
 
 
 def test_both_are_open_and_count_what_is_there(api: Api) -> None:
-    assert api.client.get("/healthz").json() == {"status": "ok"}
+    for path in ("/livez", "/healthz"):
+        assert api.client.get(path).json() == {"status": "ok"}
     api.submitted(priority="bulk")
     api.store.leases.register("w1", "one@here", ["moderation"], 60)
     response = api.client.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {
+    seen = response.json()
+    assert seen.pop("oldest_seconds")["moderation.bulk"] < 1_000
+    assert seen == {
         "status": "ready",
+        "missing": [],
         "database": "ok",
+        "schema_version": "ok",
         "redis": "ok",
         "workers": {"moderation": 1},
         "backlog": {"moderation.bulk": 1},
     }
+
+
+def test_jobs_without_a_worker_are_no_reason_to_refuse_more(api: Api) -> None:
+    api.submitted(priority="high")
+    seen = api.client.get("/readyz")
+    assert seen.status_code == 200
+    assert (seen.json()["status"], seen.json()["missing"]) == ("degraded", ["worker:moderation"])
+    assert seen.json()["workers"]["moderation"] == 0
 
 
 def test_without_redis_jobs_are_accepted_and_readiness_is_degraded(tmp_path: Path) -> None:
@@ -42,6 +55,7 @@ def test_without_redis_jobs_are_accepted_and_readiness_is_degraded(tmp_path: Pat
         ready = client.get("/readyz")
         assert ready.status_code == 200
         assert (ready.json()["status"], ready.json()["redis"]) == ("degraded", "unreachable")
+        assert ready.json()["missing"] == ["redis", "worker:moderation"]
         # A wait hears of the end by asking the store.
         worker = threading.Timer(0.3, store.jobs.cancel, ["acme", accepted.json()["id"]])
         worker.start()
@@ -55,8 +69,7 @@ def test_without_a_usable_database_it_is_503(api: Api) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'other'")
     ready = api.client.get("/readyz")
     assert ready.status_code == 503
-    assert (ready.json()["status"], ready.json()["database"]) == (
-        "unavailable",
-        "store_unavailable",
-    )
+    seen = ready.json()
+    assert (seen["status"], seen["missing"]) == ("unavailable", ["schema"])
+    assert (seen["database"], seen["schema_version"][:11]) == ("ok", "is at other")
     assert api.client.get("/healthz").status_code == 200
