@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from lepton_tasks.errors import (
     Conflict,
+    Gone,
     IdempotencyConflict,
     InvalidInput,
     LeptonError,
@@ -104,6 +105,8 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
             return error_response(422, error.code, str(error), error.param)
         case Conflict():
             return error_response(409, error.code, str(error))
+        case Gone():
+            return error_response(410, error.code, str(error))
         case NotFound():
             return error_response(404, error.code, str(error))
         case StoreUnavailable():

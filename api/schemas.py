@@ -135,6 +135,14 @@ class JobView(BaseModel):
         )
 
 
+class JobDeleted(BaseModel):
+    """A job that is no more."""
+
+    id: str
+    object: Literal["job"]
+    deleted: Literal[True]
+
+
 class Page(BaseModel, Generic[DataT]):
     """One page of a list; the next begins ``?after=<last_id>``."""
 

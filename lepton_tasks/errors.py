@@ -47,6 +47,12 @@ class NotFound(LeptonError):
     code = "not_found"
 
 
+class Gone(NotFound):
+    """It was this tenant's once, and has been deleted."""
+
+    code = "deleted"
+
+
 class Conflict(LeptonError):
     """What was asked does not go with the state that the object is in; ``code`` says why."""
 

@@ -22,6 +22,7 @@ from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.feed_loop import FeedLoop
 from lepton_tasks.feeder import Feeder
 from lepton_tasks.outage import Outage
+from lepton_tasks.retention import Retention
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 
@@ -38,7 +39,10 @@ _WINDOWS_TO_AUDIT: Final = 10
 
 
 class Reconciler:
-    """Frees the jobs of silent workers, publishes what is not published, ends what is late."""
+    """Frees the jobs of silent workers, publishes what is not published, ends what is late.
+
+    What ended long ago it deletes.
+    """
 
     def __init__(self, store: Store, settings: Settings, holder: str) -> None:
         """``holder`` names this process in the lock."""
@@ -48,6 +52,7 @@ class Reconciler:
         self._redis = connect(settings.redis_url, 2.0)
         self._outage = Outage("reconciler")
         self._feeder = Feeder(store, Publisher(self._redis), settings.publish_window)
+        self._retention = Retention(store, settings)
         self._loop = FeedLoop(self._feeder.feed, self._redis)
         self._auditor = Auditor(
             store.outbox,
@@ -72,6 +77,7 @@ class Reconciler:
         self._recover()
         if self._store.outbox.expire_deadlines() + self._store.suspects.expire_deadlines():
             announce(self._redis, (), deliveries=True)
+        self._retention.sweep()
         try:
             self._check_epoch()
             if lost := self._auditor.audit():

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     """Wait before the first of :attr:`retries`; it doubles each time, up to ten minutes."""
     stall_seconds: float = Field(default=30.0, ge=0)
     """How long a worker with room may claim nothing while jobs wait; then it ends. 0: for ever."""
+    retention_days: float = Field(default=30.0, ge=0)
+    """How long jobs, batches and webhook deliveries are kept after their end; 0 for ever."""
+    tombstone_days: float = Field(default=90.0, ge=1)
+    """How long after its deletion a job's id and idempotency key are still known, so that a
+    late message or a repeated request does not run it again."""
     max_items_per_job: int = Field(default=256, ge=1, le=10_000)
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, read, wait, list, cancel, redrive."""
+"""``/v1/jobs``: submit, read, wait, list, cancel, redrive, delete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Caller, Tenant
 from api.body import read_object
 from api.intake import read_job_request, refuse_private_webhook
-from api.schemas import JobAccepted, JobCreate, JobView, Page
+from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.jobs import Job, NewJob
@@ -154,3 +154,15 @@ async def redrive(job_id: JobId, tenant: Tenant, caller: Caller, services: Servi
         return services.store.jobs.get(tenant, job_id)
 
     return JobView.of(await run_in_threadpool(work))
+
+
+@router.delete("/{job_id}")
+async def erase(job_id: JobId, tenant: Tenant, services: ServicesDep) -> JobDeleted:
+    """Delete a job at once: its texts, its results, and the webhook messages about it.
+
+    One that waits is cancelled by it. One that runs is asked to end and answers 409,
+    `still_running`: delete it again when it has ended. A part of a bulk file answers
+    409, `part_of_batch`. Afterwards the job and its `Idempotency-Key` answer 410.
+    """
+    await run_in_threadpool(services.store.retention.erase, tenant, job_id)
+    return JobDeleted(id=job_id, object="job", deleted=True)

@@ -17,7 +17,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Waiter
 from lepton_tasks.celery.broker import redis_url
-from lepton_tasks.errors import ConfigError, NotFound
+from lepton_tasks.errors import ConfigError, Gone, NotFound
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import JobState
 from lepton_tasks.store.database import Database
@@ -70,6 +70,8 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         try:
             meta = _meta(self._store.jobs.get(self._tenant, task_id))
+        except Gone as error:
+            meta = _deleted(task_id, error)
         except NotFound:
             return {"task_id": task_id, "status": states.PENDING, "result": None}
         decoded: dict[str, Any] = self.meta_from_decoded(meta)
@@ -143,6 +145,16 @@ def _meta(job: Job) -> dict[str, Any]:
         "children": [],
         "date_done": job.finished_at,
     }
+
+
+def _deleted(task_id: str, error: Gone) -> dict[str, Any]:
+    """A failure, where Celery would wait for ever for what it takes to be pending."""
+    failure = {
+        "exc_type": "JobFailed",
+        "exc_message": [f"{error.code}: {error}"],
+        "exc_module": __name__,
+    }
+    return {"task_id": task_id, "status": states.FAILURE, "result": failure, "traceback": None}
 
 
 class JobFailed(Exception):

@@ -32,6 +32,7 @@ from lepton_tasks.store.insertion import new_row
 from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
+from lepton_tasks.store.tombstones import buried
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 
@@ -99,7 +100,12 @@ class ClaimStore:
         job_ids: Sequence[str],
         adoptions: Sequence[Adoption],
     ) -> list[ClaimedJob]:
-        adopted = [self._adopt(connection, adoption) for adoption in adoptions]
+        late = buried(connection, [adoption.job.id for adoption in adoptions])
+        adopted = [
+            self._adopt(connection, adoption)
+            for adoption in adoptions
+            if adoption.job.id not in late  # the duplicate of a job that is deleted by now
+        ]
         ids = [*job_ids, *(job_id for job_id in adopted if job_id is not None)]
         if not ids:
             return []

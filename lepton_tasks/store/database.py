@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -30,6 +31,7 @@ SQLITE_MINIMUM = (3, 35)
 _TRANSIENT_SQLSTATES = frozenset({"40001", "40P01"})
 _ATTEMPTS = 6
 _flush_file: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+_BUSY_MILLISECONDS = 30_000
 
 
 class now(FunctionElement[float]):
@@ -186,6 +188,19 @@ class Database:
         address = self.engine.url.render_as_string(hide_password=True)
         return StoreUnavailable(f"the database at {address} cannot be used: {reason}")
 
+    def checkpoint(self) -> None:
+        """Empty SQLite's write-ahead log, unless somebody reads: it keeps what was deleted."""
+        if self.dialect != "sqlite":
+            return
+        with self._reachable(), contextlib.closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+                cursor.close()
+
     def close(self) -> None:
         """Close pooled connections."""
         self.engine.dispose()
@@ -209,7 +224,7 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",  # a committed submit survives a power cut
         "foreign_keys=ON",
         "secure_delete=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={_BUSY_MILLISECONDS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

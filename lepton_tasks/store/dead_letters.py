@@ -26,6 +26,7 @@ from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.claims import REQUEUED
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.tables import BatchRow, JobRow
+from lepton_tasks.store.tombstones import missing
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 batches = BatchRow.__table__  # type: ignore[attr-defined]
@@ -135,7 +136,7 @@ class DeadLetterStore:
                 select(jobs.c.state, *_TO_REDRIVE).where(*which).with_for_update()
             ).first()
             if row is None:
-                raise NotFound(f"no job {job_id}")
+                raise missing(connection, job_id, tenant)
             if row.state != JobState.DEAD:
                 raise Conflict(
                     f"job {job_id} is {row.state}; only a dead job can be redriven", "not_dead"

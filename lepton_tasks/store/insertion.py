@@ -16,13 +16,14 @@ import orjson
 from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.dialects import postgresql
 
-from lepton_tasks.errors import IdempotencyConflict, StoreUnavailable
+from lepton_tasks.errors import Gone, IdempotencyConflict, StoreUnavailable
 from lepton_tasks.jobs import NewJob, Submitted
 from lepton_tasks.queues import Priority, queue_name
 from lepton_tasks.states import JobState
 from lepton_tasks.store.backlog import count_published, has_backlog
 from lepton_tasks.store.database import now
 from lepton_tasks.store.tables import JobRow
+from lepton_tasks.store.tombstones import Tombstone, buried_keys
 from lepton_tasks.window import Allowance
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -51,6 +52,7 @@ _Key = tuple[str, str]  # tenant, idempotency key
 
 _QUEUED: Final = JobState.QUEUED.value
 _KEYS_A_QUERY: Final = 400
+_OTHER_BODY: Final = "this Idempotency-Key was used before with another request body; use a new key"
 
 
 def new_row(job: NewJob, clock: float) -> dict[str, Any]:
@@ -132,7 +134,8 @@ def insert_rows(
     Due jobs count as published where ``allow`` lets them be, all of them without it.
 
     Raises:
-        TornGroups: callers with several jobs met a conflict. Roll back and insert the
+        TornGroups: callers with several jobs met a conflict, or the job of a caller's key
+            has been deleted. Roll back and insert the
             others again, for what these callers inserted must not stay.
     """
     if not any(groups):
@@ -142,6 +145,7 @@ def insert_rows(
     due = {job.id for job in new if is_due(job, clock)}
     at_once = due if allow is None else _at_once(connection, new, due, clock, allow)
     keys = {_key(job) for job in new if job.idempotency_key is not None}
+    _refuse_deleted(connection, groups, keys)
     if keys:  # one order for all processes, so that they cannot deadlock over the keys
         new.sort(key=_key)
     _execute(connection, [_values(job, clock, job.id in at_once) for job in new])
@@ -163,6 +167,37 @@ def insert_rows(
     if torn:
         raise TornGroups(torn)
     return outcomes
+
+
+def _refuse_deleted(
+    connection: Connection, groups: Sequence[Sequence[NewJob]], keys: set[_Key]
+) -> None:
+    """Raise TornGroups where a key's job has been deleted: it must not run again."""
+    if not keys or not (deleted := _deleted(connection, sorted(keys))):
+        return
+    errors: dict[int, Exception] = {}
+    for place, group in enumerate(groups):
+        for job in group:
+            tombstone = deleted.get(_key(job))
+            if job.idempotency_key is not None and tombstone is not None:
+                errors.setdefault(place, _used_up(job, tombstone))
+    raise TornGroups(errors)
+
+
+def _deleted(connection: Connection, keys: Sequence[_Key]) -> dict[_Key, Tombstone]:
+    found: dict[_Key, Tombstone] = {}
+    for start in range(0, len(keys), _KEYS_A_QUERY):
+        found |= buried_keys(connection, keys[start : start + _KEYS_A_QUERY])
+    return found
+
+
+def _used_up(job: NewJob, tombstone: Tombstone) -> Exception:
+    if tombstone.body_hash != job.body_hash:
+        return IdempotencyConflict(_OTHER_BODY)
+    return Gone(
+        f"job {tombstone.id} of this Idempotency-Key was done and has been deleted; "
+        "use a new key to run it again"
+    )
 
 
 def _at_once(
@@ -251,9 +286,7 @@ def _answer(job: NewJob, clock: float, holders: dict[_Key, Any]) -> Submitted:
     if holder.id == job.id:
         return new
     if holder.body_hash != job.body_hash:
-        raise IdempotencyConflict(
-            "this Idempotency-Key was used before with another request body; use a new key"
-        )
+        raise IdempotencyConflict(_OTHER_BODY)
     return Submitted(
         holder.id,
         holder.task,

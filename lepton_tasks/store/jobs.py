@@ -18,6 +18,7 @@ from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, insert_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
+from lepton_tasks.store.tombstones import missing
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 
@@ -66,6 +67,7 @@ class JobStore:
 
         Raises:
             IdempotencyConflict: the key was used with another body.
+            Gone: the key's job has been deleted.
         """
         [outcome] = self.insert_groups([new])
         if isinstance(outcome, Exception):
@@ -122,14 +124,14 @@ class JobStore:
         """Read one job.
 
         Raises:
-            NotFound: the tenant has no such job.
+            NotFound: the tenant has no such job, or (Gone) none any more.
         """
         with self._database.read() as connection:
             row = connection.execute(
                 select(*_VIEW).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
             ).first()
-        if row is None:
-            raise NotFound(f"no job {job_id}")
+            if row is None:
+                raise missing(connection, job_id, tenant)
         return _view(row)
 
     def find(self, tenant: str, job_ids: Sequence[str]) -> list[Job]:

@@ -16,6 +16,7 @@ from lepton_tasks.store.leases import LeaseStore
 from lepton_tasks.store.operator_events import OperatorEventStore
 from lepton_tasks.store.outbox import OutboxStore
 from lepton_tasks.store.recovery import RecoveryStore
+from lepton_tasks.store.retention import RetentionStore
 from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
@@ -41,6 +42,7 @@ class Store:
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)
         self.operator_events = OperatorEventStore(database)
+        self.retention = RetentionStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""

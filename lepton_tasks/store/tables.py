@@ -125,6 +125,19 @@ class JobRow(SQLModel, table=True):
     """How often it was put back because its failure might pass."""
 
 
+class TombstoneRow(SQLModel, table=True):
+    """A job that was deleted: enough to know it again, and nothing of its texts."""
+
+    __tablename__: ClassVar[Any] = "tombstones"
+    __table_args__ = (Index("ix_tombstones_key", "tenant", "idempotency_key"),)
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+    deleted_at: float = Field(sa_column=_time(nullable=False, index=True))
+
+
 class WorkerRow(SQLModel, table=True):
     """A model process and its lease: one lease covers all it runs.
 

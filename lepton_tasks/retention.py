@@ -1,0 +1,50 @@
+"""When the periodic work deletes what has ended long ago."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+_DAY: Final = 86_400.0
+_EVERY_SECONDS: Final = 60.0
+
+
+class Retention:
+    """Sweeps once a minute, and at each call while there is more than a page to delete."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Nothing is deleted where ``settings.retention_days`` is 0."""
+        self._store = store
+        self._keep = settings.retention_days * _DAY
+        self._tombstones = settings.tombstone_days * _DAY
+        self._next = float("-inf")
+
+    def sweep(self) -> None:
+        """Delete what is due, a page of each kind.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        if time.monotonic() < self._next:
+            return
+        more = False
+        if self._keep:
+            swept = self._store.retention.sweep(self._keep, self._tombstones)
+            more = swept.more
+            if swept.jobs or swept.batches or swept.deliveries:
+                logger.info(
+                    "deleted what ended over %g days ago: %d jobs, %d batches, %d deliveries",
+                    self._keep / _DAY,
+                    swept.jobs,
+                    swept.batches,
+                    swept.deliveries,
+                )
+        if not more:
+            self._store.database.checkpoint()
+            self._next = time.monotonic() + _EVERY_SECONDS

@@ -1,0 +1,47 @@
+"""When the periodic work deletes, and that it can be told to keep everything."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from lepton_tasks.retention import Retention
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.retention import PAGE
+from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.store.tables import JobRow
+from tests.support.lives import TENANT, a_job, queued
+
+jobs = JobRow.__table__  # type: ignore[attr-defined]
+
+
+def ended_long_ago(store: Store, count: int) -> None:
+    for job_id in queued(store, *(a_job() for _ in range(count))):
+        store.jobs.cancel(TENANT, job_id)
+    with store.database.write() as connection:
+        connection.execute(update(jobs).values(created_at=1.0, finished_at=1.0))
+
+
+def left(store: Store) -> int:
+    return len(store.jobs.page(TENANT, limit=10_000))
+
+
+def test_page_after_page_at_once_and_then_once_a_minute(settings: Settings) -> None:
+    store = open_store(settings)
+    retention = Retention(store, settings)
+    ended_long_ago(store, PAGE + 1)
+    retention.sweep()
+    assert left(store) == 1
+    retention.sweep()
+    assert left(store) == 0
+    ended_long_ago(store, 1)
+    retention.sweep()
+    assert left(store) == 1
+    store.close()
+
+
+def test_zero_days_keep_everything(settings: Settings) -> None:
+    store = open_store(settings)
+    ended_long_ago(store, 1)
+    Retention(store, settings.model_copy(update={"retention_days": 0.0})).sweep()
+    assert left(store) == 1
+    store.close()
