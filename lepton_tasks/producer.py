@@ -199,16 +199,18 @@ class Producer:
             NotFound: the tenant has no such job.
         """
         end = time.monotonic() + timeout
-        while True:
-            job = self.get(job_id, tenant)
-            left = end - time.monotonic()
-            if job.state in TERMINAL or left <= 0:
-                return job
-            self._waiter.wait(min(left, _POLL_SECONDS))
+        with self._waiter.watch(job_id) as watch:
+            while True:
+                job = self.get(job_id, tenant)
+                left = end - time.monotonic()
+                if job.state in TERMINAL or left <= 0:
+                    return job
+                watch.wait(min(left, _POLL_SECONDS))
 
     def wait_for_any(self, seconds: float) -> None:
         """Sleep until some job has ended, at most ``seconds``."""
-        self._waiter.wait(seconds)
+        with self._waiter.watch() as watch:
+            watch.wait(seconds)
 
     def cancel(self, job_id: str, tenant: str | None = None) -> Job:
         """Cancel a job: at once while it is queued, at its end while it runs.

@@ -91,18 +91,18 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
             celery.exceptions.TimeoutError: it has not ended after ``timeout`` seconds.
         """
         self._ensure_not_eager()
-        waiter = self._wake()
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            meta: dict[str, Any] = self.get_task_meta(task_id)
-            if meta["status"] in states.READY_STATES:
-                return meta
-            if on_interval:
-                on_interval()
-            left = _POLL_SECONDS if end is None else end - time.monotonic()
-            if left <= 0:
-                raise CeleryTimeoutError("The operation timed out.")
-            waiter.wait(min(left, _POLL_SECONDS))
+        with self._wake().watch(task_id) as watch:
+            while True:
+                meta: dict[str, Any] = self.get_task_meta(task_id)
+                if meta["status"] in states.READY_STATES:
+                    return meta
+                if on_interval:
+                    on_interval()
+                left = _POLL_SECONDS if end is None else end - time.monotonic()
+                if left <= 0:
+                    raise CeleryTimeoutError("The operation timed out.")
+                watch.wait(min(left, _POLL_SECONDS))
 
     def _store_result(
         self,

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, func, literal_column, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import NotFound, StoreUnavailable
@@ -46,6 +56,10 @@ _VIEW = [
         "error",
     ]
 ]
+# Made once: putting it together costs more than the database takes.
+_ONE = select(*_VIEW).where(
+    jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("job_id")
+)
 _PAGE = 500
 
 
@@ -127,9 +141,7 @@ class JobStore:
             NotFound: the tenant has no such job, or (Gone) none any more.
         """
         with self._database.read() as connection:
-            row = connection.execute(
-                select(*_VIEW).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
-            ).first()
+            row = connection.execute(_ONE, {"of_tenant": tenant, "job_id": job_id}).first()
             if row is None:
                 raise missing(connection, job_id, tenant)
         return _view(row)
