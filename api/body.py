@@ -37,6 +37,14 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
+async def read_optional_object(request: Request, limit: int) -> dict[str, Any]:
+    """Read the body as :func:`read_object` does; none at all counts as an empty object."""
+    empty = request.headers.get("content-length", "0") == "0"
+    if empty and "transfer-encoding" not in request.headers:
+        return {}
+    return await read_object(request, limit)
+
+
 def _too_large(limit: int) -> ApiError:
     return ApiError(
         413,

@@ -19,6 +19,7 @@ from lepton_tasks.broker.connection import connect
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.webhooks.guard import EgressGuard, parse_networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Services:
     waiting: Waiting
     readiness: ReadinessProbe
     keys: KeyCache
+    guard: EgressGuard
 
 
 @asynccontextmanager
@@ -50,7 +52,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         task = asyncio.create_task(waiting.run())
         try:
             keys = KeyCache(store.keys.tenant_of)
-            yield Services(settings, store, producer, client, waiting, readiness, keys)
+            guard = EgressGuard(
+                allow_private=settings.webhook_allow_private,
+                networks=parse_networks(settings.webhook_private_networks),
+            )
+            yield Services(settings, store, producer, client, waiting, readiness, keys, guard)
         finally:
             waiting.release()
             task.cancel()

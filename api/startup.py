@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 from redis.exceptions import AuthenticationError, RedisError
 
@@ -23,7 +24,8 @@ def check_startup(settings: Settings) -> None:
             Redis would lose messages; the message says what to do.
     """
     client = connect(settings.redis_url, _REDIS_SECONDS)
-    open_store(settings).close()
+    with closing(open_store(settings)) as store:
+        store.endpoints.check_key()
     with client:
         try:
             client.ping()

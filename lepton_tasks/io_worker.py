@@ -39,6 +39,7 @@ def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> N
     """
     store = open_store(settings)
     try:
+        store.endpoints.check_key()
         with closing(Reconciler(store, settings, _holder())) as reconciler:
             asyncio.run(_run(settings, store, reconciler, on_ready))
     finally:

@@ -244,6 +244,16 @@ class DeliveryHistory:
 
         return self._database.transact(work)
 
+    def cancel(self, tenant: str, delivery_id: str) -> None:
+        """Make no further attempt; one that is on the wire counts yet."""
+        self._database.transact(
+            lambda connection: connection.execute(
+                update(deliveries)
+                .where(_mine(tenant, delivery_id), deliveries.c.state == DeliveryState.PENDING)
+                .values(state=DeliveryState.CANCELLED, finished_at=now())
+            )
+        )
+
     def counts(self, tenant: str) -> dict[str, int]:
         """A tenant's deliveries by state."""
         with self._database.read() as connection:

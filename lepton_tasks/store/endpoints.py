@@ -14,7 +14,9 @@ from lepton_tasks.ids import new_id
 from lepton_tasks.states import DeliveryState, EndpointState
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.endpoint_health import hold
+from lepton_tasks.store.events import trial_delivery
 from lepton_tasks.store.sealing import SecretBox
+from lepton_tasks.store.settle import deliver
 from lepton_tasks.store.tables import DeliveryRow, EndpointRow
 from lepton_tasks.webhooks.health import DisabledReason
 from lepton_tasks.webhooks.signing import secret_hint
@@ -264,6 +266,25 @@ class EndpointStore:
             )
 
         self._database.transact(work)
+
+    def send_test(self, tenant: str, endpoint_id: str, event_type: str) -> str:
+        """Owe an endpoint a test event, whatever its filter; returns the delivery's id.
+
+        Raises:
+            NotFound: the tenant has no such endpoint.
+            Conflict: it is disabled.
+        """
+        endpoint = self.get(tenant, endpoint_id)
+        if endpoint.state == EndpointState.DISABLED:
+            raise Conflict(f"webhook endpoint {endpoint_id} is disabled", "endpoint_disabled")
+
+        def work(connection: Connection) -> str:
+            clock = connection.execute(select(now())).scalar_one()
+            row = trial_delivery(connection, tenant, (endpoint_id, endpoint.url), event_type, clock)
+            deliver(connection, [row])
+            return str(row["id"])
+
+        return self._database.transact(work)
 
     def check_key(self) -> None:
         """Find out at a start whether the key here opens what the database holds.

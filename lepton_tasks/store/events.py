@@ -14,10 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lepton_tasks.ids import new_id
 from lepton_tasks.states import DeliveryState, EndpointState
 from lepton_tasks.store.tables import EndpointRow, EventSequenceRow
-from lepton_tasks.webhooks.events import MakeData, event_body, wants
+from lepton_tasks.webhooks.events import MakeData, event_body, sample_data, wants
 
 endpoints = EndpointRow.__table__  # type: ignore[attr-defined]
 sequences = EventSequenceRow.__table__  # type: ignore[attr-defined]
+
+Addressee = tuple[str | None, str, DeliveryState]
+"""Endpoint, URL, and the state in which the delivery begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +67,48 @@ def owed_deliveries(connection: Connection, happened: Sequence[Happened]) -> lis
         event_id = new_id("evt")
         data = one.make_data(one.row._mapping)
         body = event_body(event_id, one.event_type, number, one.at, data)
-        for endpoint_id, url, state in addressees:
-            rows.append(
-                {
-                    "id": new_id("dlv"),
-                    "tenant": one.tenant,
-                    "endpoint_id": endpoint_id,
-                    "event_id": event_id,
-                    "sequence": number,
-                    "url": url,
-                    "event_type": one.event_type,
-                    "body": body,
-                    "state": state,
-                    "attempt": 0,
-                    "fence": 0,
-                    "finished_at": one.at if state == DeliveryState.HELD else None,
-                }
-            )
+        rows += [
+            _row(one.tenant, addressee, event_id, one.event_type, number, body, one.at)
+            for addressee in addressees
+        ]
     return rows
 
 
-def reserve_number(connection: Connection, tenant: str) -> int:
-    """Take the number of a tenant's next event."""
-    return _reserve(connection, Counter([tenant]))[tenant]
+def trial_delivery(
+    connection: Connection, tenant: str, endpoint: tuple[str, str], event_type: str, at: float
+) -> dict[str, Any]:
+    """Row for a delivery of a test event to one ``endpoint``, its id and URL."""
+    number = _reserve(connection, Counter([tenant]))[tenant]
+    event_id = new_id("evt")
+    body = event_body(event_id, event_type, number, at, sample_data(event_type))
+    addressee = (*endpoint, DeliveryState.PENDING)
+    return _row(tenant, addressee, event_id, event_type, number, body, at)
 
 
-Addressee = tuple[str | None, str, DeliveryState]
-"""Endpoint, URL, and the state in which the delivery begins."""
+def _row(
+    tenant: str,
+    addressee: Addressee,
+    event_id: str,
+    event_type: str,
+    number: int,
+    body: bytes,
+    at: float,
+) -> dict[str, Any]:
+    endpoint_id, url, state = addressee
+    return {
+        "id": new_id("dlv"),
+        "tenant": tenant,
+        "endpoint_id": endpoint_id,
+        "event_id": event_id,
+        "sequence": number,
+        "url": url,
+        "event_type": event_type,
+        "body": body,
+        "state": state,
+        "attempt": 0,
+        "fence": 0,
+        "finished_at": at if state == DeliveryState.HELD else None,
+    }
 
 
 def _addressees(one: Happened, listening: Sequence[Row[Any]]) -> list[Addressee]:
