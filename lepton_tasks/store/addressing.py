@@ -91,13 +91,17 @@ def address(
         key: _open(row, box) for key, row in found.items() if row.state != EndpointState.DISABLED
     }
     own = {
-        tenant: secret_of(connection, tenant)
-        for tenant in {row.tenant for row in rows if row.endpoint_id is None}
+        tenant: _own(connection, tenant, secret_of)
+        for tenant in sorted({row.tenant for row in rows if row.endpoint_id is None})
     }
     for row in rows:
         endpoint, details = found.get(row.endpoint_id), opened.get(row.endpoint_id)
         if row.endpoint_id is None:
-            addressed.append(Delivery(**row._mapping, secrets=(own[row.tenant],)))
+            secret = own[row.tenant]
+            if secret is None:
+                sealed.append(row.id)
+            else:
+                addressed.append(Delivery(**row._mapping, secrets=(secret,)))
         elif endpoint is None:
             gone.append(row.id)
         elif endpoint.state == EndpointState.DISABLED:
@@ -143,6 +147,16 @@ def _open(endpoint: Any, box: SecretBox) -> dict[str, Any] | None:
         "headers": orjson.loads(headers),
         "rate_limit": endpoint.rate_limit,
     }
+
+
+def _own(
+    connection: Connection, tenant: str, secret_of: Callable[[Connection, str], str]
+) -> str | None:
+    try:
+        return secret_of(connection, tenant)
+    except ConfigError as error:
+        logger.error("webhooks of tenant %s wait: %s", tenant, error)
+        return None
 
 
 def _unclaim(connection: Connection, ids: Sequence[str], **values: Any) -> None:

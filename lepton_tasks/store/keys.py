@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -15,7 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lepton_tasks.errors import NotFound
 from lepton_tasks.ids import new_id
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.tables import ApiKeyRow, TenantRow
+from lepton_tasks.webhooks.signing import SECRET_PREFIX, new_secret
 
 SHOWN_CHARACTERS: Final = 10
 """Of a key, for people to know it by."""
@@ -39,8 +40,10 @@ class ApiKey:
 class KeyStore:
     """Who may call the API, and as whom."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, box: SecretBox | None = None) -> None:
+        """``box`` seals the tenants' webhook secrets; without a key they are in the clear."""
         self._database = database
+        self._box = box or SecretBox()
 
     def create(self, tenant: str, name: str) -> str:
         """Make a key of 256 random bits for ``tenant``; the return value is its only copy."""
@@ -107,26 +110,43 @@ class KeyStore:
             raise NotFound(f"no active key {key_id}; see `lepton keys list`")
 
     def webhook_secret(self, tenant: str) -> str:
-        """Secret ``whsec_…`` that signs this tenant's webhooks, made on first use."""
+        """Secret ``whsec_…`` that signs this tenant's webhooks, made on first use.
+
+        Raises:
+            ConfigError: it is sealed with a key that is not here.
+        """
         return self._database.transact(lambda connection: self.secret_within(connection, tenant))
 
     def secret_within(self, connection: Connection, tenant: str) -> str:
-        """The same as :meth:`webhook_secret`, in a transaction that is open."""
+        """The same as :meth:`webhook_secret`, in a transaction that is open for writing."""
         query = select(tenants.c.webhook_secret).where(tenants.c.id == tenant)
         found = connection.execute(query).scalar()
-        if found is None:
+        if not found:
             self._ensure_tenant(connection, tenant)
-            found = connection.execute(query).scalar_one()
-        return str(found)
+            # Locked, so that of several who come first one makes it.
+            found = connection.execute(query.with_for_update()).scalar_one()
+        if found and not found.startswith(SECRET_PREFIX):
+            return self._box.open(found, _place(tenant))
+        secret = found or new_secret()
+        # One of a time when there was no key is sealed as soon as there is one.
+        kept = self._box.seal(secret, _place(tenant)) if self._box.has_key else secret
+        if kept != found:
+            connection.execute(
+                update(tenants).where(tenants.c.id == tenant).values(webhook_secret=kept)
+            )
+        return secret
 
     def _ensure_tenant(self, connection: Connection, tenant: str) -> None:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         connection.execute(
             dialect.insert(tenants)
-            .values(id=tenant, webhook_secret=secret, created_at=now())
+            .values(id=tenant, webhook_secret="", created_at=now())
             .on_conflict_do_nothing(index_elements=["id"])
         )
+
+
+def _place(tenant: str) -> str:
+    return f"tenant {tenant}"
 
 
 def _digest(key: str) -> str:

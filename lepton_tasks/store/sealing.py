@@ -45,6 +45,13 @@ class SecretBox:
         embedded = settings.store_url.startswith("sqlite")
         return cls(settings.secret_key, settings.home / KEY_FILE, embedded)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key, or may be one as soon as it is needed."""
+        return (
+            bool(self._text) or self._make_file or (self._file is not None and self._file.exists())
+        )
+
     def seal(self, text: str, context: str) -> str:
         """Encrypt ``text``; only the same ``context`` opens it.
 

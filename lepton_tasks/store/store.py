@@ -38,7 +38,7 @@ class Store:
         self.dead_letters = DeadLetterStore(database)
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
-        self.keys = KeyStore(database)
+        self.keys = KeyStore(database, box)
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)
         self.operator_events = OperatorEventStore(database)

@@ -284,7 +284,7 @@ class AttemptRow(SQLModel, table=True):
 
 
 class TenantRow(SQLModel, table=True):
-    """A tenant and the secret that signs its webhooks."""
+    """A tenant and the secret that signs its webhooks: sealed, or empty until it is needed."""
 
     __tablename__: ClassVar[Any] = "tenants"
 
