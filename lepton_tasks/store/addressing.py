@@ -34,7 +34,7 @@ class Delivery:
     ``secrets`` sign it, the current one first: two of them for a day after a rotation.
     ``headers`` are the tenant's own, in addition to ours. ``rate_limit`` is the most
     requests a second to this endpoint, None for any. Where a job or batch named the
-    URL itself, ``endpoint_id`` is None.
+    URL itself, ``endpoint_id`` is None. ``lane`` is what it must not hold up others of.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Delivery:
     body: bytes
     attempt: int
     fence: int
+    lane: str
     event_id: str
     sequence: int
     round: int
@@ -63,6 +64,7 @@ CLAIMED: Final = [
         "body",
         "attempt",
         "fence",
+        "lane",
         "event_id",
         "sequence",
         "round",

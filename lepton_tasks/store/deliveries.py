@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -14,14 +14,12 @@ from sqlalchemy import (
     Double,
     Integer,
     LargeBinary,
+    Row,
     Text,
+    Update,
     and_,
     bindparam,
     case,
-    func,
-    literal_column,
-    not_,
-    or_,
     select,
     update,
 )
@@ -30,6 +28,7 @@ from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.addressing import CLAIMED, Delivery, address
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.delivery_history import DeliveryHistory
+from lepton_tasks.store.delivery_lanes import IS_OPEN, due_lanes
 from lepton_tasks.store.endpoint_health import Disabled, Result, apply_results
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.sealing import SecretBox
@@ -72,45 +71,30 @@ class DeliveryStore(DeliveryHistory):
         self._keys = keys
 
     def claim_due(
-        self,
-        limit: int,
-        lease_seconds: float,
-        avoid: Collection[str] = (),
-        avoid_endpoints: Collection[str] = (),
+        self, limit: int, lease_seconds: float, lanes: Mapping[str, int] | None = None
     ) -> list[Delivery]:
         """Take up to ``limit`` due deliveries for ``lease_seconds``, those due longest first.
 
+        With ``lanes``, at most so many of each lane named there, and none of others.
         A sender that dies leaves them ``sending``; they are due again when the
-        lease, kept in ``next_at``, has run out. Deliveries to the origins in
-        ``avoid`` (``scheme://host:port`` as their URLs write it) and to the endpoints
-        ``avoid_endpoints`` are passed over. What belongs to a disabled endpoint is held
-        instead of claimed, so fewer than asked may come back though more are due.
+        lease, kept in ``next_at``, has run out. What belongs to a disabled endpoint is
+        held instead of claimed, so fewer than asked may come back though more are due.
         """
 
         def work(connection: Connection) -> list[Delivery]:
-            # A CTE, because PostgreSQL may run a locking subquery more than once.
-            due = (
-                select(deliveries.c.id)
-                .where(*_open(avoid, avoid_endpoints), deliveries.c.next_at <= now())
-                .order_by(deliveries.c.next_at)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-                .cte("due")
-            )
-            rows = connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id.in_(select(due.c.id)))
-                .values(
-                    state=DeliveryState.SENDING,
-                    attempt=deliveries.c.attempt + 1,
-                    fence=deliveries.c.fence + 1,
-                    next_at=now() + lease_seconds,
-                )
-                .returning(*CLAIMED)
-            ).all()
+            rows: list[Row[Any]] = []
+            for lane, most in ((None, limit),) if lanes is None else lanes.items():
+                wanted = {
+                    "of_lane": lane,
+                    "most": min(most, limit - len(rows)),
+                    "lease": lease_seconds,
+                }
+                claim = _CLAIM if lane is None else _CLAIM_OF_LANE
+                rows += connection.execute(claim, wanted).all()
             return address(connection, rows, self._box, self._keys.secret_within)
 
-        return self._database.transact(work)
+        # A claim that a crash of the machine undoes is a delivery that is due.
+        return self._database.transact(work, durable=False)
 
     def record(self, made: Sequence[Attempt]) -> None:
         """Write attempts and what follows from them, in one transaction.
@@ -159,48 +143,44 @@ class DeliveryStore(DeliveryHistory):
                 endpoint.why,
             )
 
-    def release(self, claimed: Sequence[Delivery], seconds: float) -> None:
-        """Give claimed deliveries back unsent, due in ``seconds``; no attempt is counted."""
+    def release(self, claimed: Sequence[tuple[Delivery, float]]) -> None:
+        """Give claimed deliveries back unsent, each due in some seconds; no attempt is counted."""
         if not claimed:
             return
-        given = [{"of_id": one.id, "of_fence": one.fence, "wait": seconds} for one in claimed]
+        given = [{"of_id": one.id, "of_fence": one.fence, "wait": wait} for one, wait in claimed]
 
         def work(connection: Connection) -> None:
             connection.execute(_GIVE_BACK, given)
 
         self._database.transact(work)
 
-    def next_due_in(
-        self, avoid: Collection[str] = (), avoid_endpoints: Collection[str] = ()
-    ) -> float | None:
-        """Seconds until the next delivery is due; None when none is open.
-
-        What ``avoid`` and ``avoid_endpoints`` name is left out, as in :meth:`claim_due`.
-        """
+    def lanes(self) -> dict[str, float]:
+        """Lanes that have open deliveries, and the seconds until the first of each is due."""
         with self._database.read() as connection:
-            wait = connection.execute(
-                select(func.min(deliveries.c.next_at) - now()).where(*_open(avoid, avoid_endpoints))
-            ).scalar()
-        return None if wait is None else max(0.0, wait)
+            return due_lanes(connection)
 
 
-def _open(avoid: Collection[str], avoid_endpoints: Collection[str]) -> list[ColumnElement[bool]]:
-    """Conditions of the index of due deliveries, and of URLs that lead elsewhere."""
-    avoided: list[ColumnElement[bool]] = [
-        not_(
-            or_(
-                deliveries.c.url == origin,
-                *(deliveries.c.url.startswith(origin + end, autoescape=True) for end in "/?#"),
-            )
+def _claim(*conditions: ColumnElement[bool]) -> Update:
+    # A CTE, because PostgreSQL may run a locking subquery more than once.
+    due = (
+        select(deliveries.c.id)
+        .where(IS_OPEN, *conditions, deliveries.c.next_at <= now())
+        .order_by(deliveries.c.next_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    return (
+        update(deliveries)
+        .where(deliveries.c.id.in_(select(due.c.id)))
+        .values(
+            state=DeliveryState.SENDING,
+            attempt=deliveries.c.attempt + 1,
+            fence=deliveries.c.fence + 1,
+            next_at=now() + bindparam("lease", type_=Double),
         )
-        for origin in avoid
-    ]
-    if avoid_endpoints:
-        other = deliveries.c.endpoint_id.not_in(avoid_endpoints)
-        avoided.append(or_(deliveries.c.endpoint_id.is_(None), other))
-    # Literals, so that PostgreSQL can prove that the partial index applies.
-    open_states = literal_column("state IN ('pending', 'sending')", Boolean)
-    return [open_states, *avoided]
+        .returning(*CLAIMED)
+    )
 
 
 def _results(connection: Connection, made: Sequence[Attempt]) -> list[Result]:
@@ -269,3 +249,5 @@ _GIVE_BACK = (
         next_at=now() + bindparam("wait", type_=Double),
     )
 )
+_CLAIM = _claim()
+_CLAIM_OF_LANE = _claim(deliveries.c.lane == bindparam("of_lane", type_=Text))

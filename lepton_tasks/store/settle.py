@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.database import now
+from lepton_tasks.store.delivery_lanes import lane_of
 from lepton_tasks.store.events import Happened, owed_deliveries, subscribed
 from lepton_tasks.store.tables import BatchRow, DeliveryRow, JobRow
 from lepton_tasks.webhooks.events import PROGRESS, batch_data, job_data
@@ -117,9 +118,16 @@ def deliver(connection: Connection, owed: Sequence[dict[str, Any]]) -> None:
     """Insert deliveries, due at once."""
     if owed:
         clock = connection.execute(select(now())).scalar_one()
-        connection.execute(
-            deliveries.insert(), [{**row, "next_at": clock, "created_at": clock} for row in owed]
-        )
+        rows = [
+            {
+                **row,
+                "lane": lane_of(row.get("endpoint_id"), row["url"]),
+                "next_at": clock,
+                "created_at": clock,
+            }
+            for row in owed
+        ]
+        connection.execute(deliveries.insert(), rows)
 
 
 def _complete(connection: Connection, batch_ids: Sequence[str]) -> list[Happened]:

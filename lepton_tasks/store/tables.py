@@ -236,6 +236,13 @@ class DeliveryRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_deliveries_due", "state", "next_at"),
         Index(
+            "ix_deliveries_lane",
+            "lane",
+            "next_at",
+            sqlite_where=text("state IN ('pending', 'sending')"),
+            postgresql_where=text("state IN ('pending', 'sending')"),
+        ),
+        Index(
             "ix_deliveries_endpoint",
             "endpoint_id",
             "created_at",
@@ -255,6 +262,8 @@ class DeliveryRow(SQLModel, table=True):
         default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
     )
     url: str
+    lane: str
+    """Its endpoint, or the host of its URL: what is slow there holds up nothing else."""
     event_type: str
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     state: str

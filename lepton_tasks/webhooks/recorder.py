@@ -16,13 +16,11 @@ class Recorder:
     have taken the delivery over meanwhile, the fence lets the late result fall.
     """
 
-    def __init__(self, deliveries: DeliveryStore, threads: Executor, give_back: float) -> None:
-        """``give_back`` is the seconds after which a released delivery is due again."""
+    def __init__(self, deliveries: DeliveryStore, threads: Executor) -> None:
         self._deliveries = deliveries
         self._threads = threads
-        self._give_back = give_back
         self._made: list[Attempt] = []
-        self._released: list[Delivery] = []
+        self._released: list[tuple[Delivery, float]] = []
         self._news = asyncio.Event()
         self._closing = False
         self._outage = Outage("recording of webhook attempts")
@@ -32,9 +30,9 @@ class Recorder:
         self._made.append(attempt)
         self._news.set()
 
-    def released(self, delivery: Delivery) -> None:
-        """Note a delivery that was claimed and not sent."""
-        self._released.append(delivery)
+    def released(self, delivery: Delivery, due_in: float) -> None:
+        """Note a delivery that was claimed and not sent; it is due again in some seconds."""
+        self._released.append((delivery, due_in))
         self._news.set()
 
     def close(self) -> None:
@@ -51,10 +49,10 @@ class Recorder:
             released, self._released = self._released, []
             await self._write(made, released)
 
-    async def _write(self, made: list[Attempt], released: list[Delivery]) -> None:
+    async def _write(self, made: list[Attempt], released: list[tuple[Delivery, float]]) -> None:
         def write() -> None:
             self._deliveries.record(made)
-            self._deliveries.release(released, self._give_back)
+            self._deliveries.release(released)
 
         loop = asyncio.get_running_loop()
         while True:

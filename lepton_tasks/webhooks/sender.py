@@ -11,10 +11,11 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,7 +23,7 @@ from lepton_tasks.outage import OUTAGES, Outage
 from lepton_tasks.store.deliveries import Attempt, Delivery
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks.client import Answer, WebhookClient
-from lepton_tasks.webhooks.lanes import Lanes, host_of
+from lepton_tasks.webhooks.lanes import Lane, LaneLimits, Lanes, host_of
 from lepton_tasks.webhooks.recorder import Recorder
 from lepton_tasks.webhooks.schedule import retry_in
 from lepton_tasks.webhooks.signing import signed_headers
@@ -39,14 +40,12 @@ _LEAST_PAUSE: Final = 0.02
 class SenderLimits:
     """Bounds of one sender. Counts are deliveries, times seconds."""
 
-    sending: int = 256
+    sending: int = 512
     """On the wire at once."""
-    per_host: int = 16
-    """On the wire at once to one host."""
     held: int = 2048
-    """Claimed at once, those that wait for their host included."""
-    claim: int = 128
-    """Claimed by one statement."""
+    """Claimed at once, those that wait for their turn included."""
+    claim: int = 256
+    """Claimed by one transaction."""
     poll: float = 1.0
     """Between two looks at the store, when no wake-up comes."""
     patience: float = 5.0
@@ -55,6 +54,8 @@ class SenderLimits:
     """Lease beyond patience and the deadline of a request: time to record."""
     grace: float = 3.0
     """Time that a stop leaves to what is on the wire, and again to recording it."""
+    lane: LaneLimits = field(default_factory=LaneLimits)
+    """Of one endpoint."""
 
 
 def scheduled(attempt: int, answer: Answer) -> float | None:
@@ -86,10 +87,10 @@ class Sender:
         self._limits = limits or SenderLimits()
         self._lease = self._limits.patience + deadline + self._limits.lease_slack
         self._retry = retry
-        self._lanes = Lanes(self._limits.per_host)
+        self._lanes = Lanes(self._limits.lane)
         self._slots = asyncio.Semaphore(self._limits.sending)
         self._threads = ThreadPoolExecutor(2, "deliveries")
-        self._recorder = Recorder(store.deliveries, self._threads, self._limits.patience)
+        self._recorder = Recorder(store.deliveries, self._threads)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -129,63 +130,81 @@ class Sender:
         if room <= 0:
             return self._limits.poll
         loop = asyncio.get_running_loop()
-        avoid = self._lanes.full()
-        claimed, due_in = await loop.run_in_executor(self._threads, self._take, room, avoid)
+        # Asked before it is claimed: a claim takes the store's write lock, and whoever ends
+        # jobs wakes this sender whether they owe deliveries or not.
+        due = await loop.run_in_executor(self._threads, self._store.deliveries.lanes)
+        shares = self._lanes.shares(due, room, loop.time())
+        claimed = await loop.run_in_executor(self._threads, self._take, shares) if shares else []
+        counts = Counter(delivery.lane for delivery in claimed)
         for delivery in claimed:
-            self._lanes.enter(delivery.url)
-            task = asyncio.create_task(self._deliver(delivery))
+            lane = self._lanes.enter(delivery.lane)
+            lane.limit(delivery.rate_limit or 0.0)
+            task = asyncio.create_task(self._deliver(delivery, lane))
             self._tasks.add(task)
             self._waiting[delivery.id] = task
             task.add_done_callback(self._tasks.discard)
-        return 0.0 if len(claimed) == room else min(self._limits.poll, max(_LEAST_PAUSE, due_in))
+        for name, count in counts.items():
+            self._lanes.claimed(name, filled=count == shares[name])
+        if any(counts[name] == share for name, share in shares.items()):
+            return 0.0
+        wait = self._lanes.next_look(due, loop.time())
+        return min(
+            self._limits.poll, max(_LEAST_PAUSE, self._limits.poll if wait is None else wait)
+        )
 
-    def _take(self, room: int, avoid: list[str]) -> tuple[list[Delivery], float]:
-        """Claimed deliveries, and the seconds until more are due.
+    def _take(self, shares: dict[str, int]) -> list[Delivery]:
+        return self._store.deliveries.claim_due(sum(shares.values()), self._lease, shares)
 
-        Asks before it claims: a claim takes the store's write lock, and whoever ends
-        jobs wakes this sender whether they owe deliveries or not.
-        """
-        wait = self._store.deliveries.next_due_in(avoid)
-        if wait is None or wait > 0.0:
-            return [], self._limits.poll if wait is None else wait
-        claimed = self._store.deliveries.claim_due(room, self._lease, avoid)
-        due_in = self._store.deliveries.next_due_in(avoid) if len(claimed) < room else 0.0
-        return claimed, self._limits.poll if due_in is None else due_in
-
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, lane: Lane) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async with (
                 asyncio.timeout(self._limits.patience) as patience,
-                self._lanes.turn(delivery.url),
+                lane.turn(),
                 self._slots,
             ):
+                if not lane.breaker.permits(loop.time()):
+                    self._release(delivery, lane)
+                    return
                 patience.reschedule(None)
                 del self._waiting[delivery.id]
-                self._recorder.made(await self._send(delivery))
+                self._recorder.made(await self._send(delivery, lane))
         except TimeoutError:
-            self._recorder.released(delivery)
+            lane.stuck()
+            self._release(delivery, lane)
         except asyncio.CancelledError:
             if delivery.id in self._waiting:
-                self._recorder.released(delivery)
+                self._release(delivery, lane)
             raise
         finally:
             self._waiting.pop(delivery.id, None)
-            opened = self._lanes.leave(delivery.url)
+            opened = self._lanes.leave(delivery.lane, loop.time())
             if opened or len(self._tasks) == self._limits.held:
                 self._wake.set()
 
-    async def _send(self, delivery: Delivery) -> Attempt:
+    def _release(self, delivery: Delivery, lane: Lane) -> None:
+        """Give a delivery back, due again when its lane may have a place for it."""
+        now = asyncio.get_running_loop().time()
+        opens_at = lane.breaker.opens_at(now) or now
+        self._recorder.released(delivery, max(opens_at - now, self._limits.patience))
+
+    async def _send(self, delivery: Delivery, lane: Lane) -> Attempt:
+        clock = asyncio.get_running_loop().time
         at = datetime.now(UTC)
-        headers = signed_headers(delivery.secrets, delivery.event_id, delivery.body, at)
-        begun = time.monotonic()
-        answer = await self._client.post(
-            delivery.url, {**delivery.headers, **headers}, delivery.body
-        )
+        signed = signed_headers(delivery.secrets, delivery.event_id, delivery.body, at)
+        headers = {**delivery.headers, **signed}
+        begun, well, probe = clock(), None, lane.breaker.begin(clock())
+        try:
+            answer = await self._client.post(delivery.url, headers, delivery.body)
+            well = answer.alive
+        finally:
+            lane.breaker.ended(well=well, probe=probe, now=clock())
         attempt = Attempt(
             delivery=delivery,
-            seconds=time.monotonic() - begun,
+            seconds=clock() - begun,
             status=answer.status,
             error=answer.error,
+            response=answer.body or None,
             delivered=answer.error is None,
             retry_in=None if answer.error is None else self._retry(delivery.attempt, answer),
         )

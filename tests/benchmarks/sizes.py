@@ -39,6 +39,8 @@ class Sizes:
     """Lines of the bulk file during which every process is watched."""
     gpu_texts: int
     """Texts through a model on a GPU."""
+    webhooks: int
+    """Webhooks that one io worker sends to receivers on the same machine."""
     limit: float
     """Seconds after which one measurement has failed."""
 
@@ -59,6 +61,7 @@ FULL: Final = Sizes(
     memory_texts=10_000,
     batch_lines=1_000_000,
     gpu_texts=20_000,
+    webhooks=20_000,
     limit=300.0,
 )
 QUICK: Final = Sizes(
@@ -77,6 +80,7 @@ QUICK: Final = Sizes(
     memory_texts=1_000,
     batch_lines=50_000,
     gpu_texts=5_000,
+    webhooks=5_000,
     limit=180.0,
 )
 _UNSCALED = frozenset({"rounds", "limit", "fill_seconds"})

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lepton_tasks.ids import new_id
 from lepton_tasks.states import DeliveryState
+from lepton_tasks.store.database import now
+from lepton_tasks.store.delivery_lanes import IS_OPEN
 from lepton_tasks.store.settle import deliver
 from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import AttemptRow, DeliveryRow
@@ -55,6 +57,19 @@ def state_of(store: Store, delivery_id: str) -> str:
     with store.database.read() as connection:
         query = select(deliveries.c.state).where(deliveries.c.id == delivery_id)
         return str(connection.execute(query).scalar_one())
+
+
+def fence_of(store: Store, delivery_id: str) -> int:
+    """How often a delivery was claimed."""
+    with store.database.read() as connection:
+        query = select(deliveries.c.fence).where(deliveries.c.id == delivery_id)
+        return int(connection.execute(query).scalar_one())
+
+
+def make_due(store: Store) -> None:
+    """Let all that waits, for its next attempt or for a lease to end, have waited long enough."""
+    with store.database.write() as connection:
+        connection.execute(update(deliveries).where(IS_OPEN).values(next_at=now()))
 
 
 def attempts_of(store: Store, delivery_id: str) -> list[tuple[int, int | None, str | None]]:

@@ -14,10 +14,11 @@ from tests.benchmarks.sections import (
     poison,
     priority,
     queue,
+    webhooks,
 )
 from tests.benchmarks.sections.base import Section
 
 SECTIONS: Final[dict[str, Section]] = {
     module.SECTION.name: module.SECTION
-    for module in (queue, enqueue, model, latency, priority, poison, depth, memory, gpu)
+    for module in (queue, enqueue, model, latency, priority, poison, depth, webhooks, memory, gpu)
 }

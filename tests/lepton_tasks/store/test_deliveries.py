@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import text
+
+from lepton_tasks.store import deliveries
 from lepton_tasks.store.deliveries import Attempt, Delivery
+from lepton_tasks.store.delivery_lanes import _DUE_LANES
 from lepton_tasks.store.store import Store
-from tests.support.sending import attempts_of, owe, state_of
+from tests.support.sending import PATIENCE_SECONDS, attempts_of, owe, state_of
 
 HOOK = "https://hooks.example.test/a"
 
@@ -35,7 +39,7 @@ def test_a_claim_whose_lease_ran_out_is_due_again_with_a_new_fence(store: Store)
     fresh = claim_one(store)
     assert (fresh.id, fresh.attempt, fresh.fence) == (stale.id, 2, stale.fence + 1)
     store.deliveries.record([made(stale)])
-    store.deliveries.release([stale], 0.0)
+    store.deliveries.release([(stale, 0.0)])
     assert state_of(store, stale.id) == "sending"
     assert attempts_of(store, stale.id) == []
 
@@ -60,35 +64,56 @@ def test_recording_twice_is_recording_once(store: Store) -> None:
         store.deliveries.record([made(claimed, 500, 3600.0)])
     assert attempts_of(store, claimed.id) == [(1, 500, "status 500")]
     assert store.deliveries.claim_due(10, 60) == []
-    wait = store.deliveries.next_due_in()
-    assert wait is not None
+    [wait] = store.deliveries.lanes().values()
     assert 3500 < wait <= 3600
 
 
 def test_what_is_given_back_counts_no_attempt(store: Store) -> None:
     owe(store, HOOK)
     claimed = claim_one(store)
-    store.deliveries.release([claimed], 0.0)
+    store.deliveries.release([(claimed, 0.0)])
     assert claim_one(store) == replace(claimed, fence=claimed.fence + 1)
 
 
-def test_avoided_origins_are_passed_over_exactly(store: Store) -> None:
-    passed = [owe(store, f"http://a.test{rest}") for rest in ("", "/x", "?x", "#x")]
-    others = [
-        owe(store, url)
-        for url in ("http://a.test.evil.test/", "http://a.test:80/", "http://a_test/")
-    ]
-    avoid = ["http://a.test", "http://_.test", "http://%"]
-    assert {one.id for one in store.deliveries.claim_due(10, 60, avoid)} == set(others)
-    in_all = store.deliveries.next_due_in()
-    beside = store.deliveries.next_due_in(avoid)
-    assert in_all == 0.0
-    assert beside is not None
-    assert beside > 30
-    assert {one.id for one in store.deliveries.claim_due(10, 60)} == set(passed)
+def test_a_claim_by_lanes_takes_from_these_and_passes_over_the_rest(store: Store) -> None:
+    hosts = ["dead.test", "well.test", "other.test"]
+    owed = {host: [owe(store, f"https://{host}/{n}") for n in range(5)] for host in hosts}
+    taken = store.deliveries.claim_due(100, 60, {"well.test": 2, "other.test": 9, "none": 3})
+    assert {one.id for one in taken} == {*owed["well.test"][:2], *owed["other.test"]}
+    assert (
+        store.deliveries.claim_due(1, 60, {"well.test": 9, "dead.test": 9})[0].lane == "well.test"
+    )
 
 
-def test_nothing_open_has_no_next_time(store: Store) -> None:
-    assert store.deliveries.next_due_in() is None
+def test_lanes_are_endpoints_and_hosts_with_the_time_of_their_first(store: Store) -> None:
+    owe(store, "https://A.test:8443/x?y")
+    owe(store, "https://a.test/")
+    owe(store, "https://b.test/")
+    lanes = store.deliveries.lanes()
+    assert sorted(lanes) == ["a.test", "b.test"]
+    assert all(-PATIENCE_SECONDS < wait <= 0 for wait in lanes.values())
+    [claimed] = store.deliveries.claim_due(9, 60, {"b.test": 9})
+    assert 30 < store.deliveries.lanes()["b.test"] <= 60
+    store.deliveries.record([made(claimed)])
+    assert sorted(store.deliveries.lanes()) == ["a.test"]
+
+
+def test_a_dead_lanes_backlog_is_not_read_on_the_way_to_the_others(store: Store) -> None:
+    sqlite = store.database.dialect == "sqlite"
+    bound = {"of_lane": "a.test", "most": 1, "lease": 1.0}
+    with store.database.write() as connection:
+        if not sqlite:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # the table is empty
+        for statement, values in ((deliveries._CLAIM_OF_LANE, bound), (_DUE_LANES, {})):
+            compiled = statement.compile(store.database.engine)
+            named = compiled.construct_params(values)
+            explain = f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{compiled}"
+            places = tuple(named[name] for name in compiled.positiontup or ())
+            plan = connection.exec_driver_sql(explain, places if sqlite else named)
+            assert "ix_deliveries_lane" in repr(plan.all())
+
+
+def test_nothing_open_has_no_lanes(store: Store) -> None:
+    assert store.deliveries.lanes() == {}
     store.deliveries.record([])
-    store.deliveries.release([], 0.0)
+    store.deliveries.release([])

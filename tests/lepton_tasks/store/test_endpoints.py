@@ -54,7 +54,7 @@ def test_a_claim_carries_what_is_needed_to_send(quick_store: Store) -> None:
     assert claimed.secrets == (later, secret)
     assert (claimed.round, claimed.attempt) == (1, 1)
     assert secret not in repr(claimed)
-    quick_store.deliveries.release([claimed], 0.0)
+    quick_store.deliveries.release([(claimed, 0.0)])
     forget_overlap(quick_store, endpoint.id)
     [claimed] = claim(quick_store)
     assert claimed.secrets == (later,)
@@ -72,10 +72,16 @@ def test_endpoints_can_be_passed_over(quick_store: Store) -> None:
     slow, other = subscribe(quick_store), subscribe(quick_store)
     owe(quick_store, HOOK, endpoint_id=slow.id)
     kept = {owe(quick_store, HOOK, endpoint_id=other.id), owe(quick_store, HOOK)}
-    taken = quick_store.deliveries.claim_due(9, 60.0, avoid_endpoints=[slow.id])
+    lanes = quick_store.deliveries.lanes()
+    assert {name for name, wait in lanes.items() if wait <= 0} == {
+        slow.id,
+        other.id,
+        "hooks.example.test",
+    }
+    taken = quick_store.deliveries.claim_due(9, 60.0, {other.id: 5, "hooks.example.test": 5})
     assert {one.id for one in taken} == kept
-    assert quick_store.deliveries.next_due_in(avoid_endpoints=[slow.id]) != 0.0
-    assert quick_store.deliveries.next_due_in() == 0.0
+    lanes = quick_store.deliveries.lanes()
+    assert {name for name, wait in lanes.items() if wait <= 0} == {slow.id}
 
 
 def test_a_failure_and_a_success_move_the_endpoint(quick_store: Store) -> None:
@@ -227,7 +233,7 @@ def test_a_deleted_endpoint_gets_nothing_more(quick_store: Store) -> None:
     [under_way] = claim(quick_store)
     quick_store.endpoints.delete("acme", endpoint.id)
     assert state_of(quick_store, waiting) == "cancelled"
-    quick_store.deliveries.release([under_way], 0.0)
+    quick_store.deliveries.release([(under_way, 0.0)])
     assert claim(quick_store) == []
     assert state_of(quick_store, under_way.id) == "cancelled"
     quick_store.deliveries.record([made(under_way)])

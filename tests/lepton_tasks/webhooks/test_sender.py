@@ -10,9 +10,19 @@ import pytest
 from sqlalchemy import text
 
 from lepton_tasks.store.store import Store
+from lepton_tasks.webhooks.breaker import BreakerLimits
+from lepton_tasks.webhooks.lanes import LaneLimits
 from lepton_tasks.webhooks.sender import SenderLimits
 from tests.support.receiver import Receiver
-from tests.support.sending import attempts_of, eventually, owe, running_sender, state_of
+from tests.support.sending import (
+    attempts_of,
+    eventually,
+    fence_of,
+    make_due,
+    owe,
+    running_sender,
+    state_of,
+)
 
 SLOW_RETRY = 3600.0
 
@@ -84,7 +94,7 @@ def test_a_hanging_host_holds_up_nobody_else(store: Store, receiver: Receiver) -
     hanging = [owe(store, receiver.url(f"/hang/{n}", "localhost")) for n in range(40)]
     healthy = [owe(store, receiver.url(f"/ok/{n}")) for n in range(40)]
     limits = SenderLimits(
-        sending=6, per_host=3, held=30, claim=10, patience=0.3, grace=0.2, poll=0.05
+        sending=6, held=30, claim=10, patience=0.3, grace=0.2, poll=0.05, lane=LaneLimits(width=3)
     )
     with running_sender(
         store, deadline=20.0, limits=limits, retry=lambda attempt, answer: SLOW_RETRY
@@ -93,23 +103,38 @@ def test_a_hanging_host_holds_up_nobody_else(store: Store, receiver: Receiver) -
         # No request has run into its deadline, so the healthy went past the hanging.
         assert all(attempts_of(store, one) == [] for one in hanging)
         seen = [request for request in receiver.received if request.path.startswith("/hang")]
-        assert len(seen) <= limits.per_host
+        assert len(seen) <= limits.lane.width
 
 
 def test_what_had_to_wait_is_given_back_without_an_attempt(
     store: Store, receiver: Receiver
 ) -> None:
-    waiting = [owe(store, receiver.url(f"/hang/{n}")) for n in range(3)]
-    limits = SenderLimits(per_host=1, patience=0.2, grace=0.1, poll=0.05)
+    owe(store, receiver.url("/hang"))
+    limits = SenderLimits(sending=1, patience=0.2, grace=0.1, poll=0.05)
     with running_sender(store, deadline=30.0, limits=limits):
-        eventually(lambda: store.deliveries.counts("acme") == {"pending": 2, "sending": 1})
-    assert all(attempts_of(store, one) == [] for one in waiting)
-    eventually(
-        lambda: (
-            len(taken := store.deliveries.claim_due(9, 60.0)) == 2
-            and {one.attempt for one in taken} == {1}
-        )
-    )
+        eventually(lambda: len(receiver.received) == 1)
+        waiting = owe(store, receiver.url("/hook", "localhost"))
+        eventually(lambda: fence_of(store, waiting) > 1)
+    assert attempts_of(store, waiting) == []
+    eventually(lambda: state_of(store, waiting) == "pending")
+    assert store.deliveries.get("acme", waiting).attempt == 0
+
+
+def test_a_dead_endpoint_is_left_alone_and_found_well_again(
+    store: Store, receiver: Receiver
+) -> None:
+    path = "/then/" + "500," * 8 + "200"
+    owed = [owe(store, receiver.url(path)) for _ in range(12)]
+    lane = LaneLimits(width=2, breaker=BreakerLimits(failures=3, pause=3600.0))
+    with running_sender(store, limits=SenderLimits(poll=0.05, lane=lane)):
+        eventually(lambda: len(receiver.received) >= 3)
+        other = owe(store, receiver.url("/hook", "localhost"))
+        eventually(lambda: state_of(store, other) == "delivered")
+        assert len(receiver.at(path)) <= 4  # one more was on the wire when it opened
+    lane = LaneLimits(width=2, breaker=BreakerLimits(failures=3, pause=0.2))
+    make_due(store)
+    with running_sender(store, limits=SenderLimits(poll=0.05, patience=0.2, lane=lane)):
+        eventually(lambda: {state_of(store, one) for one in owed} == {"delivered"})
 
 
 def test_a_stop_leaves_what_hangs_to_its_lease(store: Store, receiver: Receiver) -> None:

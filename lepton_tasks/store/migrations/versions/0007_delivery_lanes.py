@@ -1,0 +1,39 @@
+"""Lanes of webhook deliveries, found by an index of what is open."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from lepton_tasks.store.delivery_lanes import lane_of
+
+revision = "0007"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+_OPEN = "state IN ('pending', 'sending')"
+
+
+def upgrade() -> None:
+    # What has ended keeps an empty lane: nothing asks for it.
+    op.add_column("deliveries", sa.Column("lane", sa.String(), nullable=False, server_default=""))
+    connection = op.get_bind()
+    query = sa.text(f"SELECT id, endpoint_id, url FROM deliveries WHERE {_OPEN}")  # noqa: S608
+    rows = connection.execute(query).all()
+    for row in rows:
+        connection.execute(
+            sa.text("UPDATE deliveries SET lane = :lane WHERE id = :id"),
+            {"lane": lane_of(row.endpoint_id, row.url), "id": row.id},
+        )
+    op.create_index(
+        "ix_deliveries_lane",
+        "deliveries",
+        ["lane", "next_at"],
+        sqlite_where=sa.text(_OPEN),
+        postgresql_where=sa.text(_OPEN),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_deliveries_lane", "deliveries")
+    with op.batch_alter_table("deliveries") as table:
+        table.drop_column("lane")
