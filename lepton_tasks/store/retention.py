@@ -37,7 +37,7 @@ PAGE: Final = 200
 """Most rows that one transaction deletes."""
 _BATCHES_AT_ONCE: Final = 20
 _ENDED: Final = jobs.c.state.in_(TERMINAL)
-_CLOSED: Final = deliveries.c.state.in_([DeliveryState.DELIVERED, DeliveryState.EXHAUSTED])
+_CLOSED: Final = deliveries.c.state.not_in([DeliveryState.PENDING, DeliveryState.SENDING])
 
 
 @dataclass(frozen=True, slots=True)
