@@ -5,7 +5,7 @@ from alembic import op
 
 from lepton_tasks.store.delivery_lanes import lane_of
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
