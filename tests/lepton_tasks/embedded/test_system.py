@@ -123,8 +123,10 @@ def test_an_answer_is_the_wanted_status_and_nothing_else() -> None:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         url = f"http://{LOOPBACK}:{server.server_port}/"
-        assert system._answers(url, 401)
-        assert not system._answers(url, 200)
-        server.shutdown()
-        thread.join()
+        try:
+            assert system._answers(url, 401)
+            assert not system._answers(url, 200)
+        finally:
+            server.shutdown()
+            thread.join()
     assert not system._answers(url, 401)

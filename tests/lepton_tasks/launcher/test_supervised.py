@@ -123,6 +123,7 @@ def test_one_that_ends_before_it_was_ready_is_not_started_again(life: MakeLife) 
     failure = one.fails()
     assert "ended with exit code 3" in str(failure)
     assert (failure.name, failure.tail, failure.log) == ("child", "没有文件", one.log)
+    assert len(one.pids) == 1
 
 
 def test_one_that_dies_is_started_again(life: MakeLife) -> None:
