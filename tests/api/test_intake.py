@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.intake import parse_time, read_job_request, refuse_private_webhook
@@ -59,6 +59,7 @@ def test_a_time_in_a_body_becomes_seconds() -> None:
     assert read_job_request(body, None).run_at == 1767225600.0
 
 
+@settings(max_examples=40)
 @given(moments)
 def test_a_time_means_the_same_however_it_is_written(moment: datetime) -> None:
     assert parse_time(moment.isoformat(), "run_at") == moment.timestamp()

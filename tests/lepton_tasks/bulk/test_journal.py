@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_tasks.bulk.errors import RunStopped
@@ -54,6 +54,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "评论.jsonl.progress"
 
 
+@settings(max_examples=50)
 @given(journals)
 def test_what_was_saved_is_loaded(
     tmp_path_factory: pytest.TempPathFactory, journal: Journal
