@@ -308,7 +308,12 @@ def test_an_ailing_child_is_replaced(
 
 
 def test_a_child_that_stays_unwell_is_given_up(tmp_path: Path, journal: Journal) -> None:
-    spec = replace(journal.spec("gpu"), watch=lambda pid: lambda: Ailment("used too much"))
+    def watch(pid: int) -> Callable[[], Ailment | None]:
+        return lambda: (
+            Ailment("used too much") if ("gpu", pid) in journal.lines("started") else None
+        )
+
+    spec = replace(journal.spec("gpu"), watch=watch)
     launcher = Launcher([spec], tmp_path)
     with launcher, pytest.raises(ChildFailed, match="gpu used too much, 3 times in a row"):
         launcher.wait()
