@@ -6,8 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +17,7 @@ from lepton_tasks.broker.wakeups import Waiter, announce
 from lepton_tasks.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
 from lepton_tasks.group_commit import GroupCommit
 from lepton_tasks.jobs import Job, NewJob, Submitted
+from lepton_tasks.managed import Closing
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import Priority
 from lepton_tasks.requests import Admission, JobRequest
@@ -37,7 +37,7 @@ _ROW_WEIGHT: Final = 250
 _POLL_SECONDS: Final = 0.5
 
 
-class Producer:
+class Producer(Closing):
     """Submits jobs: the row is committed first, the message follows.
 
     A job that :meth:`submit` returned is never lost, whatever happens to Redis:
@@ -230,17 +230,6 @@ class Producer:
         self._redis.close()
         if self._owns_store:
             self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _due(outcomes: Sequence[Outcome]) -> list[NewJob]:

@@ -8,8 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import orjson
 
@@ -17,11 +16,12 @@ from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.bulk.journal import sync_folder
 from lepton_tasks.bulk.shards import Problem, Slot
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.managed import Closing
 
 _BUFFER: Final = 1 << 18
 
 
-class Outputs:
+class Outputs(Closing):
     """Both files, open for this run alone until :meth:`close`."""
 
     def __init__(self, out: Path, errors: Path) -> None:
@@ -85,17 +85,6 @@ class Outputs:
         for file in (self._out, self._errors):
             with contextlib.suppress(OSError):
                 file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def result_line(slot: Slot, output: object) -> bytes:

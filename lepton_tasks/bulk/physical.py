@@ -13,11 +13,11 @@ import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self, cast
+from typing import BinaryIO, Final, cast
 
 from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.managed import Closing
 
 MAX_LINE_BYTES: Final = 1 << 20
 """Longest line that is taken in, its end included."""
@@ -38,7 +38,7 @@ class Unreadable(Exception):
         self.code = code
 
 
-class InputFile:
+class InputFile(Closing):
     """An open input file; iterate :meth:`lines` once, from its beginning."""
 
     def __init__(self, path: Path) -> None:
@@ -125,14 +125,3 @@ class InputFile:
         """Close the file."""
         self._stream.close()
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

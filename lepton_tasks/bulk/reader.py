@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from lepton_tasks.bulk.csv_lines import read_csv
 from lepton_tasks.bulk.lines import BadLine, Line, read_jsonl
 from lepton_tasks.bulk.physical import InputFile
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.managed import Closing
 from lepton_tasks.nlp.registry import AnyTask
 
 _JSONL: Final = frozenset({".jsonl", ".ndjson", ".json"})
 
 
-class LineReader:
+class LineReader(Closing):
     """Reads a file once: every line that is not blank comes out exactly once, in order.
 
     Reading the same file again gives the same lines, on which resuming rests.
@@ -59,15 +59,8 @@ class LineReader:
         """Bytes on disk in all."""
         return self._file.size
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

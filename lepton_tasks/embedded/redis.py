@@ -7,8 +7,6 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,12 +17,13 @@ from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.errors import ChildFailed
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.ports import LOOPBACK, free_port
+from lepton_tasks.managed import Running
 
 _PORT_TRIES = 5
 _GRACE_SECONDS = 5.0
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(Running):
     """A Redis server on a free loopback port, with a random password and no persistence.
 
     Nothing is lost by that: the store holds every job. It keeps its
@@ -95,20 +94,6 @@ class EmbeddedRedis:
         Raises ChildFailed when it crashed again and again.
         """
         return self._launcher is None or self._launcher.wait(timeout)
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     def _spec(self) -> ChildSpec:
         return ChildSpec(

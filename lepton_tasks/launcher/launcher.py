@@ -6,16 +6,15 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.supervised import Supervised
+from lepton_tasks.managed import Running
 
 _POLL_SECONDS = 0.05
 
 
-class Launcher:
+class Launcher(Running):
     """Runs a list of children from :meth:`start` until :meth:`stop`.
 
     One thread starts, watches and stops them all: children die with the thread
@@ -93,20 +92,6 @@ class Launcher:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     def _run(self) -> None:
         try:
