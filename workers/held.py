@@ -148,17 +148,13 @@ class HeldJobs:
                 job.cancelled = True
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Input:
-    """One input of a held job, as it came."""
+class OfJob:
+    """One input of a held job, however far it has come."""
+
+    __slots__ = ()
 
     job: HeldJob
     place: int
-
-    @property
-    def text(self) -> str:
-        """The text."""
-        return self.job.claim.payload.inputs[self.place]
 
     @property
     def rank(self) -> int:
@@ -169,6 +165,19 @@ class Input:
     def name(self) -> tuple[str, int]:
         """Its job's id and its place, as the progress file names it."""
         return self.job.claim.id, self.place
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Input(OfJob):
+    """One input of a held job, as it came."""
+
+    job: HeldJob
+    place: int
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return self.job.claim.payload.inputs[self.place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,7 @@ def lane_of(key: Lane | Alone) -> Lane:
 
 
 @dataclass(eq=False, slots=True)
-class Item:
+class Item(OfJob):
     """One input, ready for the model.
 
     ``followers`` are items with the same model input that came while this one waited:
@@ -203,16 +212,6 @@ class Item:
     def engine(self) -> Engine:
         """The model that it is for."""
         return self.job.engine
-
-    @property
-    def rank(self) -> int:
-        """0 for the most urgent."""
-        return self.job.claim.priority.rank
-
-    @property
-    def name(self) -> tuple[str, int]:
-        """Its job's id and its place, as the progress file names it."""
-        return self.job.claim.id, self.place
 
     @property
     def lane(self) -> Lane | Alone:

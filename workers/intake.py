@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import StoreUnavailable
-from lepton_tasks.jobs import ClaimedJob
 from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.store import Store
+from workers.giving_back import give_back
 from workers.holder import Holder
 from workers.reporter import Reporter
 from workers.vital import vital_thread
@@ -150,16 +150,10 @@ class Intake:
         )
         misplaced = [claim for claim in claims if not self._holder.serves(claim.task)]
         if misplaced:  # of a task whose message came by another's queue: back to its own
-            self._release(misplaced)
+            logger.warning("%d jobs came by the queue of another task", len(misplaced))
+            give_back(self._store, misplaced)
         ours = [claim for claim in claims if self._holder.serves(claim.task)]
         self.saw(ours)
         if ours:
             self.brought_at = self.claimed_at
         self._holder.hold([(claim, requests[claim.id]) for claim in ours])
-
-    def _release(self, claims: Sequence[ClaimedJob]) -> None:
-        logger.warning("%d jobs came by the queue of another task", len(claims))
-        try:
-            self._store.claims.release(claims)
-        except (StoreUnavailable, DBAPIError) as error:
-            logger.warning("they come back when the lease ends: %s", error)

@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any, Final
 
 from celery.worker import state
-from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Announcer
-from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.ids import new_id
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.retries import retry_in
@@ -31,6 +29,7 @@ from workers.generation.desk import Desk, naming
 from workers.generation.desks import Desks
 from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
+from workers.giving_back import give_back
 from workers.heap import settle_down
 from workers.heartbeat import Every, Heartbeat, reconciling
 from workers.held import HeldJob, HeldJobs, Item, lane_of
@@ -270,13 +269,8 @@ class Runtime:
         logger.info("drained: %d jobs were given back", released)
 
     def _give_back(self, jobs: Collection[HeldJob]) -> int:
-        try:
-            released = self._store.claims.release([job.claim for job in jobs])
-        except (StoreUnavailable, DBAPIError) as error:
-            logger.warning("%d jobs come back when the lease ends: %s", len(jobs), error)
-            return 0
         self._held.discard(jobs)
-        return len(released)
+        return give_back(self._store, [job.claim for job in jobs])
 
     def _end_stalled(self, reason: str) -> None:
         end_by_celery(reason, self._settings.drain_seconds)
