@@ -30,6 +30,7 @@ SIGNATURES: list[tuple[str, list[str]]] = [
     ("stock.QoS.restore_unacked", ["self", "client"]),
     ("stock.QoS.restore_visible", ["self", "start", "num", "interval"]),
     ("stock.MultiChannelPoller.on_poll_start", ["self"]),
+    ("stock.MultiChannelPoller.on_readable", ["self", "fileno"]),
     ("stock.MultiChannelPoller.get", ["self", "callback", "timeout"]),
     ("stock.Channel._brpop_start", ["self", "timeout"]),
     ("stock.Channel._brpop_read", ["self", "options"]),
