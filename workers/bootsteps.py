@@ -52,10 +52,12 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             models,
             progress,
             lambda: [split_queue_name(queue) for queue in list(queues.consume_from)],
+            lambda: getattr(worker.consumer, "limits", None),
         )
         worker.lepton_admission = Admission(known, settings.max_items_per_job)
         worker.lepton_runtime = runtime
         if not worker.lepton_broker_checked:
+            worker.consumer.limits = RateLimits(worker.consumer)
             runtime.broker.missed()
             runtime.start()
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from lepton_tasks.jobs import ClaimedJob
 from lepton_tasks.outage import OUTAGES, Outage
 from lepton_tasks.queues import Priority
 from lepton_tasks.store.due import Queue, Turns
@@ -20,6 +21,7 @@ from lepton_tasks.store.store import Store
 from workers.broker_watch import BrokerWatch
 from workers.holder import Holder
 from workers.intake import MAX_UNCLAIMED, Intake
+from workers.rates import RateLimits
 from workers.reporter import Reporter
 from workers.vital import vital_thread
 
@@ -45,15 +47,20 @@ class DueIntake:
         queues: Callable[[], Sequence[Queue]],
         store: Store,
         broker: BrokerWatch,
+        limits: Callable[[], RateLimits | None],
         intake: Intake,
         holder: Holder,
         reporter: Reporter,
     ) -> None:
-        """``queues`` are those that are consumed now; ``intake`` says what there is room for."""
+        """``queues`` are those that are consumed now; ``intake`` says what there is room for.
+
+        ``limits`` are Celery's, None before there are any.
+        """
         self._worker_id = worker_id
         self._queues = queues
         self._store = store
         self._broker = broker
+        self._limits = limits
         self._intake = intake
         self._holder = holder
         self._reporter = reporter
@@ -124,11 +131,27 @@ class DueIntake:
             room = self._intake.urgent_room()
         if room <= 0 or not queues:
             return 0
-        claims = self._store.due.claim(
-            self._worker_id, queues, min(room, MAX_UNCLAIMED), self._turns, older_than
-        )
+        claims = self._claim_within_limits(queues, min(room, MAX_UNCLAIMED), older_than)
         self._intake.saw(claims)
         self._holder.hold(
             [(claim, self._reporter.without_message(claim.id, claim.task)) for claim in claims]
         )
         return len(claims)
+
+    def _claim_within_limits(
+        self, queues: Sequence[Queue], most: int, older_than: float
+    ) -> list[ClaimedJob]:
+        limits = self._limits()
+        allowances = {} if limits is None else limits.allowances()
+
+        def claim(some: Sequence[Queue], limit: int) -> list[ClaimedJob]:
+            return self._store.due.claim(self._worker_id, some, limit, self._turns, older_than)
+
+        claims = claim([queue for queue in queues if queue[0] not in allowances], most)
+        for task, allowed in allowances.items():
+            limit = min(most - len(claims), allowed)
+            if limits is not None and limit > 0:
+                found = claim([queue for queue in queues if queue[0] == task], limit)
+                limits.spend_without_messages(task, len(found))
+                claims += found
+        return claims

@@ -12,12 +12,12 @@ from typing import Any
 
 from kombu.utils.limits import TokenBucket
 
-from lepton_tasks.queues import MESSAGE_PREFIX, task_of_message
+from lepton_tasks.queues import MESSAGE_PREFIX, message_name, task_of_message
 from lepton_tasks.transport.watched import NO_LIMITS
 
 
 class RateLimits:
-    """The limits of one consumer; used on its event loop alone.
+    """The limits of one consumer; used on its event loop, unless a method says otherwise.
 
     A limit is one of this worker process, as in Celery, and counts messages.
     """
@@ -30,7 +30,7 @@ class RateLimits:
             self._wake_in_time(name)
 
     def allowances(self) -> Mapping[str, int]:
-        """How many messages of each task that has a limit may be fetched now."""
+        """How many messages of each task that has a limit may be fetched now; from any thread."""
         return {
             task_of_message(name): tokens(bucket) for name, bucket in self._buckets().items()
         } or NO_LIMITS
@@ -42,12 +42,19 @@ class RateLimits:
             bucket.can_consume()
             self._wake_in_time(name)
 
+    def spend_without_messages(self, task: str, jobs: int) -> None:
+        """Note jobs of a task that were begun without messages; from any thread, wakes nobody."""
+        bucket = self._buckets().get(message_name(task))
+        if bucket is not None:
+            for _ in range(jobs):
+                bucket.can_consume()
+
     def _buckets(self) -> dict[str, TokenBucket]:
         if self._consumer.disable_rate_limits:
             return {}
         return {
             name: bucket
-            for name, bucket in self._consumer.task_buckets.items()
+            for name, bucket in list(self._consumer.task_buckets.items())
             if bucket is not None and name.startswith(MESSAGE_PREFIX)
         }
 

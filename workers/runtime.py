@@ -38,6 +38,7 @@ from workers.intake import Intake, Received
 from workers.pool import ModelPool
 from workers.preparer import Preparer
 from workers.progress import Progress
+from workers.rates import RateLimits
 from workers.reporter import Reporter
 from workers.runner import Runner, prepare
 from workers.stall import StallWatch
@@ -65,10 +66,12 @@ class Runtime:
         models: ModelPool,
         progress: Progress,
         queues: Callable[[], Sequence[Queue]],
+        limits: Callable[[], RateLimits | None],
     ) -> None:
         """Wire the parts; nothing runs yet.
 
-        ``models`` has its defaults loaded; ``queues`` tells which queues are consumed now.
+        ``models`` has its defaults loaded; ``queues`` tells which queues are consumed now,
+        ``limits`` what Celery limits, None before there is a consumer.
         """
         self.models = models
         self.worker_id = new_id("worker")
@@ -168,13 +171,14 @@ class Runtime:
             served,
             store,
             self.broker,
+            limits,
             self._intake,
             self._holder,
             self.reporter,
         )
         self._stall = StallWatch(
             store.due.oldest,
-            served,
+            lambda: _unlimited(served(), limits()),  # what a limit holds back is meant to wait
             window.free,
             lambda: self._intake.claimed_at,
             settings.stall_seconds,
@@ -301,3 +305,8 @@ class Runtime:
 
 def _served(queues: Callable[[], Sequence[Queue]], tasks: Container[str]) -> list[Queue]:
     return [queue for queue in queues() if queue[0] in tasks]
+
+
+def _unlimited(queues: Sequence[Queue], limits: RateLimits | None) -> list[Queue]:
+    limited = {} if limits is None else limits.allowances()
+    return [queue for queue in queues if queue[0] not in limited]

@@ -32,7 +32,23 @@ class Worker:
         self.brought_at = float("-inf")
         self.held: list[str] = []
         parts: Any = self
-        self.due = DueIntake("w1", lambda: self.queues, store, self.broker, parts, parts, parts)
+        self.allowed: dict[str, int] = {}
+        self.due = DueIntake(
+            "w1",
+            lambda: self.queues,
+            store,
+            self.broker,
+            lambda: parts,
+            parts,
+            parts,
+            parts,
+        )
+
+    def allowances(self) -> dict[str, int]:
+        return self.allowed
+
+    def spend_without_messages(self, task: str, jobs: int) -> None:
+        self.allowed[task] -= jobs
 
     def room(self) -> int:
         return self.rooms["all"]
@@ -135,6 +151,17 @@ def test_a_queue_that_is_not_consumed_is_left_alone(worker: Worker) -> None:
     assert worker.look() == []
     worker.queues = []
     assert worker.look() == []
+
+
+def test_a_limit_holds_without_messages_too(worker: Worker) -> None:
+    worker.broker.missed()
+    worker.put(*[NORMAL] * 5)
+    worker.allowed = {"moderation": 2, "other": 1}
+    assert len(worker.look()) == 2
+    assert worker.look() == []
+    assert worker.allowed == {"moderation": 0, "other": 1}
+    worker.allowed = {}
+    assert len(worker.look()) == 3
 
 
 def test_it_asks_seldom_where_there_is_nothing(worker: Worker) -> None:

@@ -38,6 +38,13 @@ class Bench:
         return self.limits.allowances().get("noop")
 
 
+def test_what_came_without_a_message_is_counted_too() -> None:
+    bench = Bench("2/h")
+    bench.limits.spend_without_messages("noop", 1)
+    bench.limits.spend_without_messages("other", 1)
+    assert bench.left() == 0
+
+
 def test_what_came_is_counted() -> None:
     bench = Bench("1/h")
     assert dict(bench.limits.allowances()) == {"noop": 1}
