@@ -20,13 +20,13 @@ def test_both_are_open_and_count_what_is_there(api: Api) -> None:
     assert response.status_code == 200
     seen = response.json()
     assert seen.pop("oldest_seconds")["moderation.bulk"] < 1_000
+    assert seen.pop("workers")["moderation"] == 1  # other tasks may be installed
     assert seen == {
         "status": "ready",
         "missing": [],
         "database": "ok",
         "schema_version": "ok",
         "redis": "ok",
-        "workers": {"moderation": 1},
         "backlog": {"moderation.bulk": 1},
     }
 
