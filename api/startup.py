@@ -5,13 +5,9 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 
-from redis.exceptions import AuthenticationError, RedisError
-
-from lepton_tasks.broker.connection import check_redis, connect
+from lepton_tasks.broker.connection import check_redis_if_there, connect
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
-
-logger = logging.getLogger(__name__)
 
 _REDIS_SECONDS = 5.0
 
@@ -27,14 +23,7 @@ def check_startup(settings: Settings) -> None:
     with closing(open_store(settings)) as store:
         store.endpoints.check_key()
     with client:
-        try:
-            client.ping()
-        except AuthenticationError:
-            check_redis(client)  # it is there and refuses us: waiting would not help
-        except RedisError as error:
-            logger.warning("Redis does not answer (%s); jobs are accepted and wait for it", error)
-            return
-        check_redis(client)
+        check_redis_if_there(client)
 
 
 def configure_logging(level: str) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Final
 
+from lepton_tasks.broker.connection import check_redis_if_there, connect
 from lepton_tasks.outage import OUTAGES, Outage
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
@@ -25,6 +26,7 @@ from lepton_tasks.webhooks.wakeup import listen
 logger = logging.getLogger(__name__)
 
 _RECONCILE_SECONDS: Final = 1.0
+_REDIS_SECONDS: Final = 5.0
 _LOOKUP_THREADS: Final = 64
 
 
@@ -35,8 +37,11 @@ def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> N
     or Redis that goes away later is waited for.
 
     Raises:
-        LeptonError: the store cannot be used at the start, or a setting is wrong.
+        LeptonError: the store cannot be used at the start, a setting is wrong, or Redis
+            refuses us or would lose messages.
     """
+    with connect(settings.redis_url, _REDIS_SECONDS) as client:
+        check_redis_if_there(client)
     store = open_store(settings)
     try:
         store.endpoints.check_key()

@@ -5,12 +5,14 @@ The one module that does its work at import, because Celery finds its app so.
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from celery import Celery
 
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.embedded.discover import running_settings
+from lepton_tasks.errors import LeptonError
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.settings import Settings, load_settings
 from lepton_tasks.transport.redis import bulk_url
@@ -53,4 +55,11 @@ def make_worker_app(settings: Settings) -> Celery:
     return app
 
 
-app = make_worker_app(running_settings(load_settings()))
+def _app() -> Celery:
+    try:
+        return make_worker_app(running_settings(load_settings()))
+    except LeptonError as error:
+        sys.exit(f"error: {error}")  # Celery would bury it in a traceback
+
+
+app = _app()

@@ -9,7 +9,7 @@ from celery import bootsteps
 from celery.worker import state
 
 from lepton_tasks.broker.connection import check_redis, connect
-from lepton_tasks.errors import BrokerAway
+from lepton_tasks.errors import BrokerAway, LeptonError
 from lepton_tasks.logs import quiet_libraries
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.queues import split_queue_name
@@ -34,10 +34,19 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        """Run before the consumer starts."""
+        """Run before the consumer starts; an error of ours is one line and exit code 1."""
         quiet_libraries()  # Celery has set the root logger up by now
+        try:
+            self._start(worker)
+        except LeptonError as error:
+            logger.critical("error: %s", error)
+            raise SystemExit(1) from None
+
+    def _start(self, worker: Any) -> None:
         settings: Settings = worker.app.lepton_settings
-        worker.lepton_broker_checked = _check_broker(settings)  # before a model's seconds
+        # Both before the seconds that a model takes.
+        worker.lepton_broker_checked = _check_broker(settings)
+        store = open_store(settings)
         known = find_tasks()
         wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
         progress = open_progress()
@@ -47,7 +56,7 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         queues = worker.app.amqp.queues
         runtime = Runtime(
             settings,
-            open_store(settings),
+            store,
             worker.hostname,
             models,
             progress,

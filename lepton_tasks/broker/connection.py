@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 import redis
@@ -15,6 +16,8 @@ from lepton_tasks.broker.address import Host, Login, RedisAddress, Sentinels, pa
 from lepton_tasks.broker.sentinel import AsyncMasterPool, AsyncSentinel, MasterPool, Sentinel
 from lepton_tasks.broker.tls import Tls
 from lepton_tasks.errors import BrokerAway, BrokerUnavailable, ConfigError
+
+logger = logging.getLogger(__name__)
 
 MINIMUM_VERSION = (6, 2)
 _PING_SECONDS: Final = 10
@@ -120,6 +123,22 @@ def check_redis(client: redis.Redis) -> None:
             f"Redis at {where} evicts keys ({policy}) and would drop whole queues; "
             "set maxmemory-policy noeviction"
         )
+
+
+def check_redis_if_there(client: redis.Redis) -> None:
+    """The same, but a Redis that is away is only missed: whoever asks goes on without it.
+
+    Raises:
+        BrokerUnavailable: it is there, and is none to use.
+    """
+    try:
+        client.ping()
+    except redis.AuthenticationError:
+        pass  # it is there and refuses us: waiting would not help
+    except redis.RedisError as error:
+        logger.warning("Redis does not answer (%s); jobs are accepted and wait for it", error)
+        return
+    check_redis(client)
 
 
 def _server_options(address: RedisAddress, timeout: float) -> dict[str, Any]:

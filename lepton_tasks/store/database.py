@@ -181,6 +181,10 @@ class Database:
             if _is_transient(error):
                 raise
             raise self._unavailable(str(error.orig).strip().splitlines()[0]) from error
+        except DBAPIError as error:
+            if (reason := _unusable(error)) is None:
+                raise
+            raise self._unavailable(reason) from error
         except PoolTimeout as error:
             raise self._unavailable("all connections are in use") from error
 
@@ -239,6 +243,18 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     # IMMEDIATE takes the write lock at once, so no reader has to upgrade and fail.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _unusable(error: DBAPIError) -> str | None:
+    """What is wrong with the database itself, where that is what an error says."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == "42501":
+        return "its user may not read and write our tables; GRANT it the rights"
+    if state == "25006":
+        return "it is read-only, such as a standby; name its primary"
+    if "file is not a database" in str(error.orig) or "malformed" in str(error.orig):
+        return "the file is damaged, or is no SQLite database"
+    return None
 
 
 def _is_transient(error: DBAPIError) -> bool:

@@ -16,6 +16,7 @@ workers = WorkerRow.__table__  # type: ignore[attr-defined]
 locks = LockRow.__table__  # type: ignore[attr-defined]
 
 _NOTHING = InWork({})
+_CLOCK_SLACK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,11 @@ class LeaseStore:
         return [LiveWorker(row.id, row.hostname, tuple(row.tasks.split(","))) for row in rows]
 
     def hold(self, name: str, holder: str, seconds: float) -> bool:
-        """Take or keep a named lock for ``seconds``; False while another holds it."""
+        """Take or keep a named lock for ``seconds``; False while another holds it.
+
+        One that would be held for longer than that was taken before the clock went back,
+        and counts as free.
+        """
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
 
         def work(connection: Connection) -> bool:
@@ -94,7 +99,9 @@ class LeaseStore:
             statement = fresh.on_conflict_do_update(
                 index_elements=["name"],
                 set_={"holder": holder, "until": now() + seconds},
-                where=(locks.c.holder == holder) | (locks.c.until <= now()),
+                where=(locks.c.holder == holder)
+                | (locks.c.until <= now())
+                | (locks.c.until > now() + seconds + _CLOCK_SLACK),
             ).returning(locks.c.name)
             return connection.execute(statement).first() is not None
 

@@ -17,7 +17,7 @@ from lepton_tasks.store.operator_events import OperatorEventStore
 from lepton_tasks.store.outbox import OutboxStore
 from lepton_tasks.store.recovery import RecoveryStore
 from lepton_tasks.store.retention import RetentionStore
-from lepton_tasks.store.schema import check_schema, schema_revision, upgrade_schema
+from lepton_tasks.store.schema import check_schema, check_writable, schema_revision, upgrade_schema
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
 
@@ -56,10 +56,11 @@ def open_store(settings: Settings) -> Store:
     named is only ever upgraded by ``lepton db upgrade``.
 
     Raises:
-        StoreUnavailable: the database cannot be used or is at another version.
+        StoreUnavailable: the database cannot be used or written, or is at another version.
     """
     database = Database(settings.store_url)
     if not settings.database_url and schema_revision(database) is None:
         upgrade_schema(database)
     check_schema(database)
+    check_writable(database)
     return Store(database, SecretBox.of(settings))

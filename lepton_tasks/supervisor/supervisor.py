@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lepton_tasks.broker.connection import check_redis_if_there, connect
 from lepton_tasks.errors import ConfigError
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.signals import interrupt_on_signals, on_hangup
@@ -23,6 +24,7 @@ from lepton_tasks.supervisor.spec import worker_spec
 logger = logging.getLogger(__name__)
 
 _DRAIN_MARGIN = 5.0
+_REDIS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,12 @@ def supervise(settings: Settings, plan: WorkerPlan, on_ready: Callable[[int], No
     Raises:
         ChildFailed: a worker did not start, or crashed again and again.
         ConfigError: the name cannot be a node name.
-        StoreUnavailable: the database is away.
+        BrokerUnavailable: Redis is there, and is none to use.
+        StoreUnavailable: the database cannot be used.
     """
     nodes = node_names(plan.name, len(plan.slots))
     with contextlib.ExitStack() as stack:
+        check_redis_if_there(stack.enter_context(connect(settings.redis_url, _REDIS_SECONDS)))
         store = open_store(settings)
         stack.callback(store.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lepton-worker-")))

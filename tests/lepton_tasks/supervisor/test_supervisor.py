@@ -113,11 +113,13 @@ def test_a_killed_and_a_hung_worker_cost_no_job(
     store.close()
 
 
-def test_workers_that_cannot_start_end_it_with_the_reason(settings: Settings, start: Start) -> None:
-    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    worker = start(away, 1)
+def test_workers_that_cannot_start_end_it_with_the_reason(
+    settings: Settings, redis_url: str, start: Start
+) -> None:
+    broken = settings.model_copy(update={"redis_url": redis_url, "catalogues": "/none.toml"})
+    worker = start(broken, 1)
     assert worker.process.wait(WAIT) == 1
-    assert worker.said("LEPTON_REDIS_URL")
+    assert worker.said("/none.toml")
     assert worker.said("(cpu) ended with exit code 1. What it wrote is above.")
 
 
