@@ -40,22 +40,28 @@ def shifted(seconds: float, library: Path | None) -> dict[str, str]:
 
 
 def wrong_clock(
-    database_url: str, folder: Path, jobs: int, lease: float, environment: Mapping[str, str]
+    database_url: str,
+    folder: Path,
+    jobs: int,
+    environment: Mapping[str, str],
+    *,
+    lease: float,
+    seconds: float,
 ) -> tuple[Verdict, int]:
-    """Work for half a lease while one worker of two is in another hour; both renew theirs.
+    """Work for ``seconds`` and more while one worker of two is in another hour.
 
-    ``lease`` is so long that a busy machine does not cost it, and far shorter than an hour.
+    ``lease`` is so long that a busy machine does not cost it, and far shorter than an hour;
+    a third of it must be shorter than ``seconds`` if it is to be renewed.
     Returns the verdict, and how often a lease ended though its worker was alive.
     """
-    setup = Setup(slots=1, lease=lease)
-    with running(database_url, folder, setup, start=False) as rig:
+    with running(database_url, folder, Setup(slots=1, lease=lease), start=False) as rig:
         rig.start_workers("right")
         rig.start_workers("wrong", environment)
         rig.ready()
         began = time.monotonic()
         with Load(rig, most_open=100) as load:
             load.wait_for(jobs)
-            rig.until(lambda: time.monotonic() - began > lease / 2, "time stands still")
+            rig.until(lambda: time.monotonic() - began > seconds, "time stands still")
         rig.drain()
         premature = len(rig.said(r"(the lease was lost|workers fell silent)"))
         return rig.verdict(), premature

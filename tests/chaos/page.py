@@ -129,11 +129,15 @@ def _words(faults: Mapping[str, int]) -> str:
 
 
 def _machines(facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Where and when, each machine and commit once."""
-    lines = dict.fromkeys(
-        f"- {one['date'][:10]}, commit {one['commit']}{' with changes' if one['changed'] else ''}: "
-        f"{one['cpu']}, {one['cores']} cores, {one['memory_gib']} GiB, {one['system']}, "
-        f"Python {one['python']}, Redis {one['redis']}"
-        for one in facts.values()
-    )
+    """Where and when, each machine and commit once, and how busy the machine was at most."""
+    loads: dict[str, float] = {}
+    for one in facts.values():
+        line = (
+            f"- {one['date'][:10]}, commit {one['commit']}"
+            f"{' with changes' if one['changed'] else ''}: {one['cpu']}, {one['cores']} cores, "
+            f"{one['memory_gib']} GiB, {one['system']}, Python {one['python']}, "
+            f"Redis {one['redis']}; load average"
+        )
+        loads[line] = max(loads.get(line, 0.0), one["load"])
+    lines = [f"{line} up to {load:.1f}" for line, load in loads.items()]
     return "Measured on:\n\n" + "\n".join(lines) + "\n"

@@ -177,8 +177,9 @@ def _clock(scene: Scene) -> Sequence[Finding]:
             url,
             folder,
             scene.size(500, 100),
-            30.0,
             clocks.shifted(seconds, library),
+            lease=30.0,
+            seconds=scene.size(15, 2),
         )
         wrong = verdict.faults() | _not_succeeded(verdict.states)
         if premature:

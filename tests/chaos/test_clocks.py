@@ -10,7 +10,8 @@ from tests.support.postgres import TestPostgres
 
 def test_an_hour_wrong_costs_no_lease(postgres: TestPostgres, tmp_path: Path) -> None:
     wrong = shifted(3600.0, None)
-    verdict, premature = wrong_clock(postgres.fresh_database(), tmp_path, 100, 20.0, wrong)
+    url = postgres.fresh_database()
+    verdict, premature = wrong_clock(url, tmp_path, 100, wrong, lease=60.0, seconds=2.0)
     assert premature == 0
     assert verdict.faults() == {}
     assert verdict.states.keys() == {"succeeded"}

@@ -12,22 +12,8 @@ from tests.chaos.page import read, write
 
 def test_a_section_is_run_and_merged_into_the_report(tmp_path: Path) -> None:
     kept = Finding("G1", "an earlier run", "postgresql", "7 jobs", {"lost": 3})
-    facts = {
-        "faults/postgresql": dict.fromkeys(
-            (
-                "date",
-                "commit",
-                "changed",
-                "cpu",
-                "cores",
-                "memory_gib",
-                "system",
-                "python",
-                "redis",
-            ),
-            "then",
-        )
-    }
+    names = ("date", "commit", "changed", "cpu", "cores", "memory_gib", "system", "python", "redis")
+    facts = {"faults/postgresql": {**dict.fromkeys(names, "then"), "load": 17.0}}
     write(tmp_path / "reliability.json", facts, {"faults/postgresql": [kept]})
     wanted = ["--quick", "--db", "sqlite", "--only", "api", "--out", str(tmp_path)]
     assert main(wanted) == 0
@@ -39,4 +25,5 @@ def test_a_section_is_run_and_merged_into_the_report(tmp_path: Path) -> None:
     page = (tmp_path / "reliability.md").read_text()
     assert "1 of 2 runs showed what they should." in page
     assert "**no**: 3 lost" in page
+    assert "Redis then; load average up to 17.0" in page
     assert logging.root.manager.disable == logging.NOTSET
