@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -73,12 +74,8 @@ class StopWorker:
 
     def inject(self, rig: Rig) -> None:
         """Stop one that holds jobs; it goes on after all it held was given to others."""
-        child = _busy(rig, self.name)
-        child.suspend()
-        try:
+        with asleep(rig, self.name):
             time.sleep(2 * rig.setup.lease)
-        finally:
-            child.resume()
 
 
 @dataclass(frozen=True)
@@ -221,6 +218,17 @@ class RenewWorkers:
             return after.keys() == before.keys() and not set(after.values()) & set(before.values())
 
         rig.until(renewed, "not every worker was replaced")
+
+
+@contextmanager
+def asleep(rig: Rig, fault: str) -> Iterator[None]:
+    """Stop a worker that holds jobs for as long as the block lasts."""
+    child = _busy(rig, fault)
+    child.suspend()
+    try:
+        yield
+    finally:
+        child.resume()
 
 
 def _busy(rig: Rig, fault: str) -> psutil.Process:

@@ -88,6 +88,15 @@ class History:
             query = select(func.coalesce(func.sum(jobs.c.solo_crashes), 0))
             return int(connection.execute(query).scalar_one())
 
+    def progress(self) -> tuple[int, int, int]:
+        """Open jobs, crashes and claims: while one of them changes, the work goes on."""
+        columns = (jobs.c.solo_crashes, jobs.c.attempts)
+        with self._database.read() as connection:
+            sums = connection.execute(
+                select(*(func.coalesce(func.sum(column), 0) for column in columns))
+            ).one()
+        return self.open_jobs(), int(sums[0]), int(sums[1])
+
     def held_by(self, node: str, fault: str = "") -> Loss:
         """What the worker of ``node`` holds at this moment, for ``fault`` to take."""
         with self._database.read() as connection:

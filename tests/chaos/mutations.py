@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.faults import LoseRedis, StopWorker
+from tests.chaos.faults import LoseRedis, asleep
 from tests.chaos.load import Load
 from tests.chaos.poison import poisoned, wrong_ends
-from tests.chaos.rig import Setup, running
+from tests.chaos.rig import Setup, happens, running
 
 WHAT: Final = {
     "fence": "a stopped worker wakes up when its jobs are another's",
@@ -24,16 +24,18 @@ def without(safeguard: str | None, run: str, database_url: str, folder: Path) ->
 
 
 def _fence(safeguard: str | None, database_url: str, folder: Path) -> dict[str, int]:
-    # Two slots, and work that keeps both busy: one is stopped in the middle of it.
-    setup = Setup(lease=2.0, item_seconds=0.05, mutation=safeguard)
-    with running(database_url, folder, setup) as rig:
+    # Work that keeps both slots busy: one is stopped in the middle of it, until the other
+    # has done all. A worker that held a lock of the database then is let go and tried again.
+    with running(database_url, folder, Setup(item_seconds=0.05, mutation=safeguard)) as rig:
         load = Load(rig)
-        load.submit(120)
-        StopWorker().inject(rig)
-        rig.drain()
-        # The late result is written, or refused: it is heard of in either case.
-        rig.until(lambda: bool(rig.refused_writes() or rig.verdict().faults()), "it never woke up")
-        return rig.verdict().faults()
+        for _ in range(_TRIES):
+            load.submit(120)
+            with asleep(rig, "stopped"):
+                happens(lambda: rig.history.open_jobs() == 0, _ASLEEP_SECONDS)
+            rig.drain()
+            if happens(lambda: bool(rig.refused_writes() or rig.verdict().faults()), _LATE_SECONDS):
+                return rig.verdict().faults()
+        raise AssertionError("no worker ever wrote late")
 
 
 def _epoch(safeguard: str | None, database_url: str, folder: Path) -> dict[str, int]:
@@ -61,4 +63,7 @@ def _suspect(safeguard: str | None, database_url: str, folder: Path) -> dict[str
         return wrong_ends(rig, load, every)
 
 
+_TRIES: Final = 5
+_ASLEEP_SECONDS: Final = 20.0
+_LATE_SECONDS: Final = 10.0
 _RUNS: Final = {"fence": _fence, "epoch": _epoch, "suspect": _suspect}

@@ -186,11 +186,11 @@ class Rig:
 
     def drain(self) -> None:
         """Wait until no job is open, as long as there is some progress, crashes included."""
-        seen: list[tuple[int, int]] = []
+        seen: list[tuple[int, int, int]] = []
 
         def moved() -> bool:
             with suppress(*_AWAY):
-                now = (self.history.open_jobs(), self.history.crashes())
+                now = self.history.progress()
                 if seen[-1:] != [now]:
                     seen.append(now)
                     return True
@@ -241,7 +241,14 @@ def until(true: Callable[[], bool], what: str, more: Callable[[], str] = str) ->
     Raises:
         AssertionError: it never is.
     """
-    end = time.monotonic() + PATIENCE
+    assert happens(true, PATIENCE), f"{what}\n{more()}"
+
+
+def happens(true: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so, at most so long; returns whether it is."""
+    end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"{what}\n{more()}"
+        if time.monotonic() > end:
+            return False
         time.sleep(0.05)
+    return True
