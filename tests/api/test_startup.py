@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from api.startup import check_startup
-from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.errors import BrokerUnavailable, ConfigError
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import open_store
+from tests.support.endpoints import TEST_KEY, subscribe
 
 
 def test_a_redis_that_is_away_is_only_missed(
@@ -26,3 +29,12 @@ def test_a_redis_that_refuses_the_password_is_named(
     address = redis_url.partition("@")[2]
     with pytest.raises(BrokerUnavailable, match="password"):
         check_startup(Settings(home=tmp_path, redis_url=f"redis://{login}{address}"))
+
+
+def test_a_key_that_does_not_open_the_endpoints_is_named(tmp_path: Path, redis_url: str) -> None:
+    settings = Settings(home=tmp_path, redis_url=redis_url)
+    with closing(open_store(settings)) as store:
+        subscribe(store)
+    check_startup(settings)
+    with pytest.raises(ConfigError, match="LEPTON_SECRET_KEY"):
+        check_startup(settings.model_copy(update={"secret_key": TEST_KEY}))
