@@ -110,15 +110,17 @@ def test_a_batch_goes_whole_and_one_in_progress_keeps_its_shards(quick_store: St
 
 
 def test_a_delivery_stays_until_it_was_sent(quick_store: Store) -> None:
-    sent, unsent = owe(quick_store, "http://a/"), owe(quick_store, "http://b/")
-    with quick_store.database.write() as connection:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == sent)
-            .values(state="delivered", finished_at=deliveries.c.created_at)
-        )
+    unsent = owe(quick_store, "http://b/")
+    for closed in ("delivered", "exhausted", "held", "cancelled"):
+        sent = owe(quick_store, "http://a/")
+        with quick_store.database.write() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == sent)
+                .values(state=closed, finished_at=deliveries.c.created_at)
+            )
     age(quick_store, 31)
-    assert sweep(quick_store).deliveries == 1
+    assert sweep(quick_store).deliveries == 4
     with quick_store.database.read() as connection:
         assert connection.execute(select(deliveries.c.id)).scalars().all() == [unsent]
 
