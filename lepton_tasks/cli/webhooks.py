@@ -1,146 +1,251 @@
-"""``lepton webhooks``: see them arrive, look at deliveries, send them again."""
+"""``lepton webhooks``: endpoints and their deliveries, sent again and tried out."""
 
 from __future__ import annotations
 
-import random
-import signal
-from collections import Counter
-from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Any
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
 
-from lepton_tasks.errors import ConfigError, InvalidInput
-from lepton_tasks.launcher.ports import LOOPBACK
+from lepton_tasks.cli.listen import listen
+from lepton_tasks.errors import InvalidInput
 from lepton_tasks.settings import load_settings
-from lepton_tasks.store.store import open_store
-from lepton_tasks.webhooks.listener import Heard, Listener
+from lepton_tasks.states import DeliveryState
+from lepton_tasks.store.delivery_history import UNDELIVERED, DeliveryView, PastAttempt
+from lepton_tasks.store.endpoints import Endpoint
+from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.webhooks.events import EVENT_TYPES
 
 app = typer.Typer(
-    help="""Webhooks: receive them on this machine, list deliveries, send them again.
+    help="""Webhooks: receive them on this machine, look at deliveries, send them again.
 
     Begin with `lepton webhooks listen`, which stands for your receiver while you write it.""",
     no_args_is_help=True,
 )
+app.command()(listen)
 
-SecretOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--secret",
-        envvar="LEPTON_WEBHOOK_SECRET",
-        help="Secret whsec_… to verify with; give it again for a second one. Left out: the "
-        "secret of this machine's default tenant, as `lepton keys webhook-secret` prints it.",
-        show_default=False,
-    ),
-]
+_FAILED: Final = 1
+_PAGE: Final = 200
+_LOOK_SECONDS: Final = 0.1
+
+TenantOption = Annotated[str, typer.Option(help="Whose endpoints and deliveries.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+@app.command("list")
+def list_them(
+    endpoint: Annotated[
+        str | None, typer.Option(help="List this endpoint's deliveries instead.")
+    ] = None,
+    state: Annotated[
+        DeliveryState | None, typer.Option(help="Only deliveries in this state.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most lines.")] = 100,
+    tenant: TenantOption = "default",
+    as_json: JsonOption = False,
+) -> None:
+    """List a tenant's endpoints, or the deliveries of one, newest first.
+
+    Columns of endpoints: id, state, URL, failing since or disabled why, name.
+    Columns of deliveries: id, time, event, state, attempts, next attempt.
+
+    Examples:
+        lepton webhooks list
+
+        lepton webhooks list --endpoint ep_0rxd7hjrazvhw890dqn0ksbpp3 --state exhausted
+    """
+    if state is not None and endpoint is None:
+        raise InvalidInput("--state goes with --endpoint", "--state")
+    with _store() as store:
+        if endpoint is None:
+            found = [_endpoint(one, as_json) for one in _endpoints(store, tenant, limit + 1)]
+        else:
+            store.endpoints.get(tenant, endpoint)
+            pages = _deliveries(store, tenant, endpoint, state, limit + 1)
+            found = [_delivery(one, as_json) for one in pages]
+    for line in found[:limit]:
+        typer.echo(line)
+    if not found:
+        typer.echo("There are none.", err=True)
+    elif len(found) > limit:
+        typer.echo(f"There are more; raise --limit above {limit} to see them.", err=True)
 
 
 @app.command()
-def listen(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8900,
-    secret: SecretOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
-    fail_rate: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Share answered with 500 at random, to see retries."),
-    ] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one event a line.")] = False,
+def replay(
+    delivery_id: Annotated[
+        str | None, typer.Argument(help="Id from `lepton webhooks list --endpoint …`.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Send again what this endpoint did not get.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="From when: ISO 8601 with an offset, or Unix seconds.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Up to when; now, if left out.")] = "",
+    delivered: Annotated[
+        bool, typer.Option(help="Send again also what was delivered in that time.")
+    ] = False,
+    tenant: TenantOption = "default",
 ) -> None:
-    """Receive webhooks on this machine, verify each and print it as it comes.
+    """Send deliveries again: one by its id, or an endpoint's over a time.
 
-    Answers 200 to what is signed rightly, 401 to what is not. An event that came before is
-    printed as such: a sender may repeat one, always with the same webhook-id, and your
-    receiver should drop what it has seen. Ctrl-C stops it.
-
-    Give the URL it prints as a job's `webhook`, or to `lepton batch run --webhook`.
-    `lepton up` sends to this machine; an io worker of its own needs
-    LEPTON_WEBHOOK_PRIVATE_NETWORKS=127.0.0.0/8.
+    Ids and bodies stay the same and the schedule of retries begins anew, so receivers that
+    drop ids they have seen are safe. Over a time, only what did not arrive goes out, and
+    doing it twice sends nothing twice. An `io` worker sends them.
 
     Examples:
-        lepton webhooks listen
+        lepton webhooks replay evt_0rxd7hjrazvhw890dqn0ksbpp3
 
-        lepton webhooks listen --port 9000 --secret whsec_… --fail-rate 0.3
+        lepton webhooks replay --endpoint ep_… --since 2026-01-31T08:00:00Z
     """
-    counts: Counter[int] = Counter()
-    show: Callable[[Heard], str] = _json if as_json else _page
+    if (delivery_id is None) == (endpoint is None):
+        raise InvalidInput("name a delivery, or give --endpoint and --since", "--endpoint")
+    if endpoint is not None and not since:
+        raise InvalidInput("--endpoint needs --since", "--since")
+    if delivery_id is not None and (since or until or delivered):
+        raise InvalidInput("--since, --until and --delivered go with --endpoint", "--since")
+    with _store() as store:
+        if delivery_id is not None:
+            store.deliveries.replay(tenant, delivery_id)
+            typer.echo(f"on its way again: {delivery_id}", err=True)
+            return
+        begin = _parse_time(since, "--since")
+        end = _parse_time(until, "--until") if until else time.time() + 1
+        states = (*UNDELIVERED, DeliveryState.DELIVERED) if delivered else UNDELIVERED
+        count, after, more = 0, None, True
+        while more:
+            step = store.deliveries.replay_range(
+                tenant, str(endpoint), begin, end, states=states, after=after
+            )
+            count, after, more = count + step.count, step.last_id, step.has_more
+    typer.echo(f"on their way again: {count:,} deliveries", err=True)
 
-    def hear(heard: Heard) -> None:
-        counts[heard.status] += 1
-        typer.echo(show(heard))
 
-    try:
-        listener = Listener(
-            (host, port),
-            secret or [_own_secret()],
-            hear,
-            lambda: random.random() < fail_rate,  # noqa: S311
+@app.command("test")
+def try_out(
+    endpoint: Annotated[str, typer.Argument(help="Id from `lepton webhooks list`.")],
+    event_type: Annotated[str, typer.Option(help="Type of the event.")] = EVENT_TYPES[0],
+    wait: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 30.0,
+    tenant: TenantOption = "default",
+) -> None:
+    """Send an endpoint one test event and say what its receiver answers.
+
+    It is signed as any other; its `data.test` is true. Exits with 1 where it did not
+    arrive. An `io` worker has to run.
+
+    Example: lepton webhooks test ep_0rxd7hjrazvhw890dqn0ksbpp3
+    """
+    if event_type not in EVENT_TYPES:
+        raise InvalidInput(f"--event-type is one of {', '.join(EVENT_TYPES)}", "--event-type")
+    with _store() as store:
+        delivery_id = store.endpoints.send_test(tenant, endpoint, event_type)
+        past = _first_attempt(store, tenant, delivery_id, wait)
+        store.deliveries.cancel(tenant, delivery_id)
+    if past is None:
+        typer.echo(f"not sent within {wait:g} s; is `lepton io` running?", err=True)
+        raise typer.Exit(_FAILED)
+    status = "no answer" if past.status is None else f"status {past.status}"
+    typer.echo(f"{delivery_id}\t{status}\t{past.seconds * 1e3:.0f} ms\t{past.error or 'delivered'}")
+    if past.error is not None:
+        raise typer.Exit(_FAILED)
+
+
+def _first_attempt(
+    store: Store, tenant: str, delivery_id: str, seconds: float
+) -> PastAttempt | None:
+    end = time.monotonic() + seconds
+    while True:
+        if found := store.deliveries.attempts(tenant, delivery_id):
+            return found[0]
+        if time.monotonic() > end:
+            return None
+        time.sleep(_LOOK_SECONDS)
+
+
+def _endpoints(store: Store, tenant: str, most: int) -> Iterable[Endpoint]:
+    after: str | None = None
+    while most > 0:
+        page = store.endpoints.page(tenant, after=after, limit=min(most, _PAGE))
+        if not page:
+            return
+        yield from page
+        most, after = most - len(page), page[-1].id
+
+
+def _deliveries(
+    store: Store, tenant: str, endpoint: str, state: DeliveryState | None, most: int
+) -> Iterable[DeliveryView]:
+    after: str | None = None
+    while most > 0:
+        page = store.deliveries.page(
+            tenant, endpoint, state=state, after=after, limit=min(most, _PAGE)
         )
-    except ValueError as error:
-        raise InvalidInput("--secret is no secret: it looks like whsec_…", "--secret") from error
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
-        ) from error
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with listener:
-        typer.echo(f"listening on http://{host}:{listener.server_address[1]}/ (Ctrl-C stops)")
-        try:
-            listener.serve_forever()
-        except KeyboardInterrupt:
-            told = ", ".join(f"{count:,} × {status}" for status, count in sorted(counts.items()))
-            typer.echo(f"\nstopped; answered {told or 'nothing'}", err=True)
+        if not page:
+            return
+        yield from page
+        most, after = most - len(page), page[-1].id
 
 
-def _own_secret() -> str:
-    settings = load_settings()
-    store = open_store(settings)
+@contextmanager
+def _store() -> Iterator[Store]:
+    store = open_store(load_settings())
     try:
-        return store.keys.webhook_secret(settings.default_tenant)
+        yield store
     finally:
         store.close()
 
 
-def _page(heard: Heard) -> str:
-    event = _parsed(heard.body)
-    kind = event.get("type", "-") if isinstance(event, dict) else "-"
-    again = f"  again, {_nth(heard.times)} time" if heard.times > 1 else ""
-    verdict = "verified" if heard.problem is None else f"NOT VERIFIED: {heard.problem}"
-    time = datetime.fromtimestamp(heard.at).strftime("%H:%M:%S")
-    head = f"{time}  {kind}  {heard.id or 'no webhook-id'}  {verdict}{again}  → {heard.status}"
-    if event is None:
-        return f"{head}\n  {len(heard.body):,} bytes that are no JSON"
-    shown = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
-    return "\n  ".join([head, *shown.splitlines()])
+def _endpoint(one: Endpoint, as_json: bool) -> str:
+    if as_json:
+        return _json(one)
+    why = ""
+    if one.disabled_reason is not None:
+        why = str(one.disabled_reason)
+    elif one.failing_since is not None:
+        why = f"since {_time(one.failing_since)}"
+    return "\t".join([one.id, one.state, one.url, why, one.name])
 
 
-def _json(heard: Heard) -> str:
-    fields = {
-        "at": heard.at,
-        "path": heard.path,
-        "id": heard.id,
-        "times": heard.times,
-        "verified": heard.problem is None,
-        "problem": heard.problem,
-        "status": heard.status,
-        "event": _parsed(heard.body),
-    }
-    return orjson.dumps(fields).decode()
+def _delivery(one: DeliveryView, as_json: bool) -> str:
+    if as_json:
+        return _json(one)
+    due = _time(one.next_at) if one.state == DeliveryState.PENDING else ""
+    columns = [one.id, _time(one.created_at), one.event_type, one.state, str(one.attempt), due]
+    return "\t".join(columns)
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def _json(one: Any) -> str:
+    return orjson.dumps(asdict(one)).decode()
 
 
-def _nth(number: int) -> str:
-    """Ordinal of a count.
+def _parse_time(text: str, option: str) -> float:
+    """Unix seconds of a time.
 
-    >>> [_nth(number) for number in (2, 3, 11, 12, 21)]
-    ['2nd', '3rd', '11th', '12th', '21st']
+    >>> _parse_time("2026-01-01T08:00:00+08:00", "--since"), _parse_time("1767225600", "--since")
+    (1767225600.0, 1767225600.0)
     """
-    ends = {1: "st", 2: "nd", 3: "rd"}
-    return f"{number}{'th' if 10 <= number % 100 <= 20 else ends.get(number % 10, 'th')}"
+    try:
+        return float(text)
+    except ValueError:
+        pass  # the other form
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.timestamp()
+    except (ValueError, OverflowError):
+        pass  # answered below, as for a time without an offset
+    raise InvalidInput(
+        f"{option} must be Unix seconds or an ISO 8601 time with an offset, "
+        "such as 2026-01-31T08:00:00Z",
+        option,
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,157 +1,117 @@
+"""Endpoints and deliveries from the command line, with a real sender and a real receiver."""
+
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
-from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
 
+from lepton_tasks.cli.webhooks import app
+from lepton_tasks.errors import Conflict, InvalidInput, LeptonError, NotFound
 from lepton_tasks.settings import Settings
-from lepton_tasks.store.store import open_store
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-OTHER = "whsec_" + "MTIz" * 8
-
-
-def signed(message_id: str, body: str, secret: str = SECRET, age: float = 0) -> dict[str, str]:
-    at = datetime.now(UTC) - timedelta(seconds=age)
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(message_id, at, body),
-    }
+from lepton_tasks.store.store import Store, open_store
+from tests.support.endpoints import subscribe
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.sending import eventually, owe, running_sender, state_of
 
 
-class Listening:
-    """``lepton webhooks listen`` as a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def post(self, body: str, headers: dict[str, str]) -> int:
-        return httpx.post(self.url, content=body.encode(), headers=headers, timeout=30).status_code
-
-    def stop(self, signal_number: int = signal.SIGINT) -> tuple[str, str]:
-        self.process.send_signal(signal_number)
-        return self.process.communicate(timeout=30)
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    if isinstance(result.exception, LeptonError):
+        raise result.exception
+    return result
 
 
-@contextmanager
-def listening(home: Path, *arguments: str) -> Iterator[Listening]:
-    command = [sys.executable, "-m", "lepton_tasks", "webhooks", "listen", "--port", "0"]
-    environment = {**os.environ, "LEPTON_HOME": str(home)}
-    with subprocess.Popen(
-        [*command, *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("listening on http://127.0.0.1:"), process.communicate()
-            yield Listening(process, line.split()[2])
-        finally:
-            process.kill()
-
-
-def test_it_prints_what_comes_and_says_what_is_not_verified(tmp_path: Path) -> None:
-    body = '{"type":"job.succeeded","data":{"text":"你好"}}'
-    with listening(tmp_path, "--secret", SECRET, "--secret", OTHER) as listener:
-        assert listener.post(body, signed("evt_1", body)) == 200
-        assert listener.post(body, signed("evt_1", body, OTHER)) == 200
-        assert listener.post(body + " ", signed("evt_2", body)) == 401
-        assert listener.post(body, signed("evt_3", body, age=400)) == 401
-        assert listener.post(body, {}) == 401
-        assert listener.post(body, {**signed("evt_4", body), "webhook-signature": "x"}) == 401
-        assert httpx.get(listener.url).status_code == 405
-        assert listener.post("not JSON", signed("evt_5", "not JSON")) == 200
-        out, err = listener.stop()
-    assert listener.process.returncode == 0
-    heads = [line.split("  ")[1:] for line in out.splitlines() if not line.startswith("  ")]
-    assert heads == [
-        ["job.succeeded", "evt_1", "verified", "→ 200"],
-        ["job.succeeded", "evt_1", "verified", "again, 2nd time", "→ 200"],
-        ["job.succeeded", "evt_2", "NOT VERIFIED: No matching signature found", "→ 401"],
-        ["job.succeeded", "evt_3", "NOT VERIFIED: Message timestamp too old", "→ 401"],
-        ["job.succeeded", "no webhook-id", "NOT VERIFIED: Missing required headers", "→ 401"],
-        ["job.succeeded", "evt_4", "NOT VERIFIED: The signature headers are malformed", "→ 401"],
-        ["-", "evt_5", "verified", "→ 200"],
-    ]
-    assert '      "text": "你好"' in out
-    assert "8 bytes that are no JSON" in out
-    assert "stopped; answered 3 × 200, 4 × 401" in err
-    assert "Traceback" not in err
-
-
-def test_without_a_secret_it_takes_that_of_this_machines_tenant(tmp_path: Path) -> None:
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
     store = open_store(Settings(home=tmp_path))
-    secret = store.keys.webhook_secret("default")
+    yield store
     store.close()
-    with listening(tmp_path, "--json", "--fail-rate", "1") as listener:
-        assert listener.post("{}", signed("evt_1", "{}", secret)) == 500
-        assert listener.post("{}", signed("evt_1", "{}", secret)) == 500
-        out, err = listener.stop(signal.SIGTERM)
-    assert listener.process.returncode == 0
-    told = [json.loads(line) for line in out.splitlines()]
-    assert [(one["id"], one["times"], one["verified"], one["status"]) for one in told] == [
-        ("evt_1", 1, True, 500),
-        ("evt_1", 2, True, 500),
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+def test_endpoints_and_deliveries_are_listed_newest_first(store: Store) -> None:
+    assert "There are none." in run("list").stderr
+    first, second = [subscribe(store, tenant="default", name=f"第{n}") for n in (1, 2)]
+    subscribe(store, tenant="globex")
+    lines = [line.split("\t") for line in run("list").stdout.splitlines()]
+    assert [line[:3] + line[4:] for line in lines] == [
+        [one.id, "active", one.url, one.name] for one in (second, first)
     ]
-    assert "answered 2 × 500" in err
+    owed = [owe(store, first.url, "default", first.id) for _ in range(3)]
+    shown = run("list", "--endpoint", first.id, "--limit", "2")
+    assert [line.split("\t")[0] for line in shown.stdout.splitlines()] == owed[:0:-1]
+    assert "raise --limit above 2" in shown.stderr
+    told = run("list", "--endpoint", first.id, "--state", "pending", "--json").stdout
+    assert [json.loads(line)["event_type"] for line in told.splitlines()] == ["job.succeeded"] * 3
+    assert run("list", "--endpoint", first.id, "--state", "exhausted").stdout == ""
+    with pytest.raises(NotFound):
+        run("list", "--endpoint", first.id, "--tenant", "globex")
+    with pytest.raises(InvalidInput, match="--endpoint"):
+        run("list", "--state", "pending")
+
+
+def test_what_did_not_arrive_is_sent_again_once(store: Store, receiver: Receiver) -> None:
+    path = "/then/" + "500," * 6 + "200"  # two deliveries, three attempts each
+    endpoint = subscribe(store, receiver.url(path), "default")
+    begun = time.time() - 60
+    with running_sender(store):
+        owed = [owe(store, endpoint.url, "default", endpoint.id) for _ in range(2)]
+        eventually(lambda: [state_of(store, one) for one in owed] == ["exhausted"] * 2)
+        told = run("replay", "--endpoint", endpoint.id, "--since", str(begun))
+        assert "2 deliveries" in told.stderr
+        eventually(lambda: [state_of(store, one) for one in owed] == ["delivered"] * 2)
+        again = run("replay", "--endpoint", endpoint.id, "--since", str(begun))
+        assert "0 deliveries" in again.stderr
+        assert len(receiver.received) == 8
+        run("replay", owed[0])
+        eventually(lambda: len(receiver.received) == 9)
+        assert receiver.received[-1].id == owed[0]
+        options = ("--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00+08:00")
+        assert "0 deliveries" in run("replay", "--endpoint", endpoint.id, *options).stderr
+
+
+def test_a_test_event_says_what_the_receiver_answers(store: Store, receiver: Receiver) -> None:
+    well = subscribe(store, receiver.url("/hook"), "default")
+    ill = subscribe(store, receiver.url("/500"), "default")
+    with running_sender(store):
+        good, bad = run("test", well.id), run("test", ill.id, "--event-type", "batch.completed")
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert good.stdout.split("\t")[1::2] == ["status 200", "delivered\n"]
+    assert bad.stdout.split("\t")[1::2] == ["status 500", "status 500\n"]
+    [request] = receiver.at("/hook")
+    assert json.loads(request.body)["data"]["test"] is True
+    nobody = run("test", well.id, "--wait", "0.1")
+    assert nobody.exit_code == 1
+    assert "is `lepton io` running?" in nobody.stderr
+    store.endpoints.disable("default", well.id)
+    with pytest.raises(Conflict, match="disabled"):
+        run("test", well.id)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "param"),
     [
-        (["--secret", "whsec_"], "--secret is no secret"),
-        (["--secret", "whsec_ä"], "--secret is no secret"),
-        (["--fail-rate", "2"], "--fail-rate"),
-        (["--host", "192.0.2.1"], "choose another --port"),
+        (["replay"], "--endpoint"),
+        (["replay", "evt_1", "--endpoint", "ep_1"], "--endpoint"),
+        (["replay", "--endpoint", "ep_1"], "--since"),
+        (["replay", "evt_1", "--delivered"], "--since"),
+        (["replay", "--endpoint", "ep_1", "--since", "yesterday"], "--since"),
+        (["replay", "--endpoint", "ep_1", "--since", "2026-01-01T00:00:00"], "--since"),
+        (["test", "ep_1", "--event-type", "job.gone"], "--event-type"),
     ],
 )
-def test_wrong_options_end_it_with_2_and_a_reason(
-    tmp_path: Path, arguments: list[str], said: str
-) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "lepton_tasks",
-            "webhooks",
-            "listen",
-            "--secret",
-            SECRET,
-            *arguments,
-        ],
-        env={**os.environ, "LEPTON_HOME": str(tmp_path), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_help_teaches() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lepton_tasks", "webhooks", "listen", "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    for word in ("--secret", "--fail-rate", "webhook-id", "LEPTON_WEBHOOK_PRIVATE_NETWORKS"):
-        assert word in done.stdout
+def test_wrong_options_are_named(store: Store, arguments: list[str], param: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        run(*arguments)
+    assert caught.value.param == param
