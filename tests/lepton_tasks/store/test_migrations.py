@@ -43,12 +43,12 @@ def test_deliveries_get_an_event_and_attempts_a_round(database_url: str) -> None
     migrate(database, "head")
     with database.read() as connection:
         [delivery] = connection.execute(
-            text("SELECT event_id, sequence, round, endpoint_id FROM deliveries")
+            text("SELECT event_id, sequence, round, endpoint_id, lane FROM deliveries")
         ).all()
         attempts = connection.execute(
             text("SELECT round, attempt, status, error FROM delivery_attempts ORDER BY attempt")
         ).all()
-    assert tuple(delivery) == ("evt_1", 0, 1, None)
+    assert tuple(delivery) == ("evt_1", 0, 1, None, "a.test")
     assert [tuple(row) for row in attempts] == [(1, 1, 500, "status 500"), (1, 2, None, "坏了")]
     migrate(database, "0003")
     with database.read() as connection:

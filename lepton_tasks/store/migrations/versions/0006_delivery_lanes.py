@@ -35,5 +35,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_deliveries_lane", "deliveries")
-    with op.batch_alter_table("deliveries") as table:
-        table.drop_column("lane")
+    # Not in a batch: SQLite would drop the table, to which attempts refer.
+    op.drop_column("deliveries", "lane")
