@@ -22,11 +22,13 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
+from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.settle import deliver
 from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import DeliveryRow
 from tests.chaos.checker import percentile
 from tests.chaos.rig import until
+from tests.support.endpoints import TEST_KEY
 from tests.support.receiver import Received, Receiver, running_receiver
 
 deliveries = DeliveryRow.__table__  # type: ignore[attr-defined]
@@ -41,8 +43,9 @@ def sending(database_url: str, folder: Path) -> Iterator[tuple[Store, SenderProc
     """A store with its tables, and a sender on it."""
     database = Database(database_url)
     upgrade_schema(database)
-    store = Store(database)
-    sender = SenderProcess(database_url, folder)
+    settings = Settings(home=folder, database_url=database_url, secret_key=TEST_KEY)
+    store = Store(database, SecretBox.of(settings))
+    sender = SenderProcess(settings, folder)
     try:
         yield store, sender
     finally:
@@ -53,8 +56,7 @@ def sending(database_url: str, folder: Path) -> Iterator[tuple[Store, SenderProc
 class SenderProcess:
     """One sender at a time."""
 
-    def __init__(self, database_url: str, folder: Path) -> None:
-        settings = Settings(home=folder, database_url=database_url)
+    def __init__(self, settings: Settings, folder: Path) -> None:
         self._environment = {**os.environ, **settings.environment()}
         self._log = folder / "sender.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -181,7 +183,7 @@ class Slowness:
 def one_hangs(database_url: str, folder: Path, healthy: int, events: int) -> Slowness:
     """Send ``events`` to each of ``healthy`` endpoints, without a hanging one and beside it.
 
-    An endpoint is an address of its own, for the sender's bounds are those of a host.
+    An endpoint is an address of its own: without one, lanes are those of hosts.
     """
     with running_receiver("") as receiver, sending(database_url, folder) as (store, sender):
         sender.start()
