@@ -55,3 +55,11 @@ def forget_overlap(store: Store, endpoint_id: str) -> None:
             .where(endpoints.c.id == endpoint_id)
             .values(old_secret_until=now() - 1)
         )
+
+
+def created(store: Store, delivery_id: str, at: float) -> None:
+    """Let a delivery be of another time."""
+    with store.database.write() as connection:
+        connection.execute(
+            update(deliveries).where(deliveries.c.id == delivery_id).values(created_at=at)
+        )

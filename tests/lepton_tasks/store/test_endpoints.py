@@ -15,7 +15,7 @@ from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks.health import FAILING_SECONDS
 from lepton_tasks.webhooks.signing import new_secret
-from tests.support.endpoints import HOOK, age, forget_overlap, subscribe
+from tests.support.endpoints import HOOK, age, created, forget_overlap, subscribe
 from tests.support.sending import attempts_of, owe, state_of
 
 DAY = 86_400.0
@@ -204,7 +204,9 @@ def test_a_range_is_replayed_page_by_page_and_once(quick_store: Store) -> None:
     quick_store.deliveries.record(
         [made(one, 200 if one.id == good else 500, None) for one in claimed.values()]
     )
-    at = [quick_store.deliveries.get("acme", one).created_at for one in owed]
+    at = [1_000.0 + n for n in range(5)]
+    for one, moment in zip(owed, at, strict=True):
+        created(quick_store, one, moment)
     seen, after = [], None
     while True:
         step = quick_store.deliveries.replay_range(
