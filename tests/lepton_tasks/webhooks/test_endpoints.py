@@ -13,8 +13,7 @@ from sqlalchemy import text
 from lepton_tasks.states import EndpointState
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks import lanes
-from lepton_tasks.webhooks.client import Answer
-from lepton_tasks.webhooks.connection import MAX_ANSWER_BYTES
+from lepton_tasks.webhooks.client import MAX_ANSWER_BYTES, Answer
 from lepton_tasks.webhooks.health import FAILING_SECONDS
 from lepton_tasks.webhooks.pace import Pace
 from lepton_tasks.webhooks.schedule import DELAYS, retry_in
