@@ -34,6 +34,8 @@ def live(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
         yield Settings(home=tmp_path / "home", redis_url=redis_url, lease_seconds=600.0, threads=1)
 
 
+# Its worker is started five times; on a busy machine that takes long.
+@pytest.mark.timeout(600)
 def test_a_prompt_that_kills_the_process_dies_alone(live: Settings, tmp_path: Path) -> None:
     store = open_store(live)
     producer = Producer(live, store)
