@@ -59,7 +59,7 @@ def until(condition: Callable[[], bool]) -> None:
 def live(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
     with installed(SCRIPTED):
         yield Settings(
-            home=tmp_path / "home", redis_url=redis_url, lease_seconds=2.0, token_budget=1
+            home=tmp_path / "home", redis_url=redis_url, lease_seconds=4.0, token_budget=1
         )
 
 
@@ -105,11 +105,11 @@ def test_a_hung_micro_batch_costs_a_worker_its_lease_until_it_ends(
 def test_a_call_that_holds_the_interpreter_does_not_cost_the_lease(
     live: Settings, tmp_path: Path
 ) -> None:
-    bench = Bench(live.model_copy(update={"lease_seconds": 4.0}), tmp_path)
+    bench = Bench(live.model_copy(update={"lease_seconds": 6.0}), tmp_path)
     worker = LeptonWorker(bench.settings, tmp_path / "output", task="scripted")
     try:
         worker.until(lambda: worker.said("ready: 1 worker"))
-        long = bench.submit("gil 6")
+        long = bench.submit("gil 8")
         while bench.producer.get(long).state not in (JobState.SUCCEEDED, JobState.FAILED):
             assert bench.store.recovery.recover().queued == 0
             time.sleep(0.1)
