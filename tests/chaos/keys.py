@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,12 +103,13 @@ def same_key(database_url: str, folder: Path, keys: int, posts: int) -> dict[str
     ):
         for number in range(keys):
             key = f"same-{number}"
-            answers = list(pool.map(lambda _, key=key: _post(client, key, "answer"), range(posts)))
+            post = partial(_insist, client, key, "answer")
+            answers = list(pool.map(lambda _, post=post: post(), range(posts)))
             ids = {body["id"] for status, body in answers if status < 300}
             wrong["refused posts"] += sum(status >= 300 for status, _ in answers)
             wrong["answers that name another job"] += len(ids) - 1
             wrong["keys with two jobs"] += _count(rig, key) - 1
-            status, _ = _post(client, key, "answer 别的")
+            status, _ = _insist(client, key, "answer 别的")
             wrong["changed bodies that were not refused by 422"] += status != 422
     return {name: count for name, count in wrong.items() if count}
 
@@ -168,6 +170,14 @@ def _post(client: httpx.Client, key: str, verb: str) -> tuple[int, Any]:
         headers={"idempotency-key": key},
     )
     return answer.status_code, answer.json()
+
+
+def _insist(client: httpx.Client, key: str, verb: str) -> tuple[int, Any]:
+    """Post until there is an answer: a connection that idled may be closed as it is used."""
+    for _ in range(_TRIES):
+        with suppress(httpx.TransportError):
+            return _post(client, key, verb)
+    return _post(client, key, verb)
 
 
 def _count(rig: Rig, key: str) -> int:
