@@ -20,7 +20,7 @@ from tests.benchmarks.machine import facts
 from tests.chaos import page
 from tests.chaos.findings import Finding
 from tests.chaos.options import Options, parse
-from tests.chaos.sections import SECTIONS, Scene
+from tests.chaos.sections import ALL, SECTIONS, Scene
 from tests.support.postgres import TestPostgres
 
 _FAILED = 1
@@ -64,7 +64,7 @@ def _run(options: Options, folder: Path, console: Console) -> bool:
             results[label] = _findings(name, database, options.quick, folder, say)
             known[label] = facts(folder, Path(sys.executable))
             page.write(kept, known, results)
-            (options.out / "reliability.md").write_text(page.render(known, results, list(SECTIONS)))
+            (options.out / "reliability.md").write_text(page.render(known, results, ALL))
             for one in results[label]:
                 console.print(_line(one), highlight=False)
             progress.advance(bar)

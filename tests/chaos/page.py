@@ -24,7 +24,8 @@ state that is written. A checker holds the four together:
 - **lost**: acknowledged, and without a final state when nothing is open any more;
 - **twice**: a final state was written over, or a job has two webhook events;
 - **re-executed**: computed again, as every system that loses workers must; reported, not hidden;
-- **recovery**: from the fault to the end of each job that it took, 50th / 99th percentile.
+- **recovery**: from the fault to the end of each job that it took, 50th / 99th percentile. It is
+  as long as new worker processes take to start, so read it beside the machine's load average.
 
 Beside these a run fails on a write of a worker that no longer owned the job, a job nobody
 asked for, a key with two jobs, a job without an event, and a job in another final state than
@@ -72,14 +73,8 @@ def write(path: Path, facts: Mapping[str, Any], results: Results) -> None:
 
 
 def render(facts: Mapping[str, Mapping[str, Any]], results: Results, order: Sequence[str]) -> str:
-    """The page. ``order`` names the sections; ``facts`` are those of each ``section/database``."""
-    ordered = [
-        (name, found)
-        for section in order
-        for name, found in results.items()
-        if name.partition("/")[0] == section
-    ]
-    findings = [one for _, found in ordered for one in found]
+    """The page. ``order`` names all runs as ``section/database``; ``facts`` are those of each."""
+    findings = [one for name in order for one in results.get(name, [])]
     runs = [one for one in findings if one.guarantees != "mutation"]
     mutated = [one for one in findings if one.guarantees == "mutation"]
     held = sum(one.held for one in findings)
@@ -87,6 +82,8 @@ def render(facts: Mapping[str, Mapping[str, Any]], results: Results, order: Sequ
     parts.append(_table(runs))
     if mutated:
         parts.append(_mutations(mutated))
+    if missing := [name for name in order if name not in results]:
+        parts.append(f"No outcome here yet: {', '.join(missing)}.\n")
     return "\n".join([*parts, _TAIL])
 
 

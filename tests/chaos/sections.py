@@ -246,3 +246,6 @@ SECTIONS: Final = {
     "life": Section("any order of events, by Hypothesis", _life),
     "mutations": Section("each safeguard taken out: the run must fail", _mutations),
 }
+
+ALL: Final = [f"{name}/{database}" for name, one in SECTIONS.items() for database in one.databases]
+"""Every run, as the report names it."""
