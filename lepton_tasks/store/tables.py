@@ -234,7 +234,6 @@ class DeliveryRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "deliveries"
     __table_args__ = (
-        Index("ix_deliveries_due", "state", "next_at"),
         Index(
             "ix_deliveries_lane",
             "lane",
