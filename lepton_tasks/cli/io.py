@@ -18,7 +18,8 @@ def io() -> None:
     again on failure for about three days. The same process takes the jobs of dead
     workers back, publishes what Redis has lost and expires what is late. A system
     needs one; with several, each webhook is sent by one of them. Loopback and
-    private addresses get webhooks only under LEPTON_WEBHOOK_ALLOW_PRIVATE=true.
+    private addresses get webhooks only where LEPTON_WEBHOOK_PRIVATE_NETWORKS names
+    them, such as 10.20.0.0/16.
 
     SIGTERM or Ctrl-C stops it within seconds; what it could not finish goes on
     when an io worker runs again.
