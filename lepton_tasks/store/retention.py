@@ -155,10 +155,7 @@ def _old_batch(batch_id: str, connection: Connection) -> tuple[int, bool]:
 
 
 def _old_deliveries(keep_seconds: float, connection: Connection) -> int:
-    before = now() - keep_seconds
-    return _delete_deliveries(
-        connection, _CLOSED, deliveries.c.next_at < before, deliveries.c.finished_at < before
-    )
+    return _delete_deliveries(connection, _CLOSED, deliveries.c.finished_at < now() - keep_seconds)
 
 
 def _old_tombstones(seconds: float, connection: Connection) -> int:

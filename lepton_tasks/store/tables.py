@@ -242,6 +242,12 @@ class DeliveryRow(SQLModel, table=True):
             postgresql_where=text("state IN ('pending', 'sending')"),
         ),
         Index(
+            "ix_deliveries_finished",
+            "finished_at",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        Index(
             "ix_deliveries_endpoint",
             "endpoint_id",
             "created_at",

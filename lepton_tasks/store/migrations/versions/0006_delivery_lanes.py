@@ -1,4 +1,4 @@
-"""Lanes of webhook deliveries, found by an index of what is open."""
+"""Indexes of webhook deliveries: by lane what is open, by time what has ended."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _OPEN = "state IN ('pending', 'sending')"
+_FINISHED = "finished_at IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -31,12 +32,20 @@ def upgrade() -> None:
         sqlite_where=sa.text(_OPEN),
         postgresql_where=sa.text(_OPEN),
     )
+    op.create_index(
+        "ix_deliveries_finished",
+        "deliveries",
+        ["finished_at"],
+        sqlite_where=sa.text(_FINISHED),
+        postgresql_where=sa.text(_FINISHED),
+    )
     # Claims go by lanes now, and SQLite would rather sort what this one finds.
     op.drop_index("ix_deliveries_due", "deliveries")
 
 
 def downgrade() -> None:
     op.create_index("ix_deliveries_due", "deliveries", ["state", "next_at"])
+    op.drop_index("ix_deliveries_finished", "deliveries")
     op.drop_index("ix_deliveries_lane", "deliveries")
     # Not in a batch: SQLite would drop the table, to which attempts refer.
     op.drop_column("deliveries", "lane")
