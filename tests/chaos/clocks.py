@@ -5,38 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from tests.chaos.checker import Verdict
 from tests.chaos.load import Load
 from tests.chaos.rig import Setup, running
 
-_FAKETIME: Final = (
-    Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"),
-    Path("/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"),
-    Path("/usr/lib/faketime/libfaketime.so.1"),
-)
-"""Where Debian's package ``libfaketime`` puts it."""
 
+def shifted(seconds: float) -> dict[str, str]:
+    """Environment of a worker whose Python's clock is so many seconds wrong.
 
-def faketime() -> Path | None:
-    """The library that shifts a whole process's clock, where it is installed."""
-    return next((path for path in _FAKETIME if path.exists()), None)
+    libfaketime would shift libc's too, but Python's ``time.sleep`` fails under it.
 
-
-def shifted(seconds: float, library: Path | None) -> dict[str, str]:
-    """Environment of a process whose clock is wrong: with ``library`` for libc's, else Python's.
-
-    >>> shifted(-3600, None)
+    >>> shifted(-3600)
     {'CHAOS_CLOCK_SHIFT': '-3600'}
     """
-    if library is None:
-        return {"CHAOS_CLOCK_SHIFT": str(seconds)}
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": f"{seconds:+g}",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    return {"CHAOS_CLOCK_SHIFT": str(seconds)}
 
 
 def wrong_clock(

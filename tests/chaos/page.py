@@ -41,8 +41,8 @@ _TAIL: Final = """\
 - Overload at three times the capacity (G11), and webhook schedules by an injected clock (W3,
   `tests/lepton_tasks/webhooks/`): no run of `make chaos` makes them.
 - Retries of webhooks are shortened to a second at most; their real schedule takes days.
-- On SQLite the wrong clock is Python's alone: SQLite asks the process for the time, and all
-  processes of one machine share its clock. On PostgreSQL the whole process is an hour off.
+- The wrong clock is Python's alone. SQLite asks the process for the time, and all processes of
+  one machine share its clock; under libfaketime, which shifts libc's, `time.sleep` fails.
 
 ## Run it again
 
