@@ -32,10 +32,12 @@ from lepton_tasks.producer import Producer
 from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings, load_settings
 from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.webhooks.parting import let_go
 
 app = typer.Typer(help="Run whole files through a task, and look after them.", no_args_is_help=True)
 
 _FAILED = 1
+_MARGIN_SECONDS = 2.0
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -120,13 +122,15 @@ def run(
         shard_size=shard_size,
     )
     check_files(plan, mode)
-    with _system(settings, start) as (running, watch):
+    with _system(settings, start) as (running, watch, is_ours):
         try:
             summary = _run(plan, mode, running, watch)
         except LeptonError:
             if plan.journal.exists():
                 _say(f"what is done is kept; go on with:\n  {_resume_command(plan)}")
             raise
+        if is_ours and webhook is not None and summary.ending is not Ending.INTERRUPTED:
+            _wait_for_webhook(running, watch)
     _report(summary, plan, as_json)
 
 
@@ -177,20 +181,35 @@ def _run(plan: Plan, mode: Mode, settings: Settings, watch: Callable[[], object]
                 return BatchRun(workspace, producer, display, stop, watch).run()
 
 
+def _wait_for_webhook(settings: Settings, watch: Callable[[], object]) -> None:
+    """Let the webhook go before a system that was started for this run stops."""
+    store = open_store(settings)
+    try:
+        if not let_go(store.deliveries, settings.webhook_timeout + _MARGIN_SECONDS, watch):
+            _say("the webhook was not taken yet; it is kept and sent when `lepton up` runs")
+    finally:
+        store.close()
+
+
 @contextmanager
-def _system(settings: Settings, start: bool) -> Iterator[tuple[Settings, Callable[[], object]]]:
-    """Settings of a running system and a check that it still runs; starts one if need be."""
+def _system(
+    settings: Settings, start: bool
+) -> Iterator[tuple[Settings, Callable[[], object], bool]]:
+    """Settings of a running system, a check that it still runs, and whether it began here.
+
+    Starts one if need be.
+    """
     try:
         running = running_settings(settings)
     except ConfigError:
         if not start:
             raise
     else:
-        yield running, lambda: None
+        yield running, lambda: None, False
         return
     _say("nothing is running: starting the system for this run (`lepton up` keeps one)")
     with interrupt_on_signals(), embedded_system(settings, _say) as system:
-        yield system.settings, system.check
+        yield system.settings, system.check, True
 
 
 @contextmanager
