@@ -43,13 +43,17 @@ _AWAY: Final = (StoreUnavailable, DBAPIError)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What to run. Times are seconds; ``mutation`` takes a safeguard out of the workers."""
+    """What to run. Times are seconds; ``mutation`` takes a safeguard out of the workers.
+
+    ``oblivious`` workers do not notice that they have lost their lease.
+    """
 
     slots: int = 2
     lease: float = 3.0
     item_seconds: float = 0.01
     patience: float | None = None
     mutation: str | None = None
+    oblivious: bool = False
     clock_shift: float | None = None
     proxied: bool = False
     environment: Mapping[str, str] | None = None
@@ -61,6 +65,7 @@ class Setup:
             "CHAOS_ITEM_SECONDS": self.item_seconds,
             "CHAOS_PATIENCE": self.patience,
             "CHAOS_MUTATION": self.mutation,
+            "CHAOS_OBLIVIOUS": "1" if self.oblivious else None,
             "CHAOS_CLOCK_SHIFT": self.clock_shift,
         }
         chosen = {name: str(value) for name, value in wanted.items() if value is not None}

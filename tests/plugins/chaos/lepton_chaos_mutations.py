@@ -18,17 +18,23 @@ from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.states import JobState
 from lepton_tasks.store import claims, recovery
 from lepton_tasks.store.database import now
+from workers.heartbeat import Heartbeat
+from workers.runtime import Runtime
 
 
 def apply(environment: Mapping[str, str]) -> None:
     """Change this process as ``environment`` asks: most often not at all.
 
-    ``CHAOS_MUTATION``: ``fence``, ``epoch`` or ``suspect``. ``CHAOS_PATIENCE``: seconds after
+    ``CHAOS_MUTATION``: ``fence``, ``epoch`` or ``suspect``. ``CHAOS_OBLIVIOUS``: this worker
+    does not notice that it has lost its lease. ``CHAOS_PATIENCE``: seconds after
     which an unclaimed message is looked for, in place of the thirty that a test cannot wait.
     ``CHAOS_CLOCK_SHIFT``: seconds by which Python's clock of this process is wrong.
     """
     if name := environment.get("CHAOS_MUTATION"):
         MUTATIONS[name]()
+    if "CHAOS_OBLIVIOUS" in environment:
+        Heartbeat.is_fresh = lambda self: True  # type: ignore[method-assign]
+        Runtime._drop_what_is_lost = lambda self: None  # type: ignore[method-assign]
     if patience := environment.get("CHAOS_PATIENCE"):
         lepton_tasks.reconciler._LOST_AFTER_SECONDS = float(patience)  # type: ignore[misc]
         lepton_tasks.audit._PAUSE_SECONDS = float(patience)  # type: ignore[misc]
@@ -42,14 +48,15 @@ def _shifted(clock: Callable[[], float], seconds: float) -> float:
 
 def _without_fence() -> None:
     """Complete a job by its id alone."""
-    build = claims._finish_statement
+    finish = claims.ClaimStore.finish
 
-    def by_id_alone(dialect: str) -> Any:
-        statement = build(dialect)
+    def by_id_alone(self: Any, finished: Any) -> Any:
+        statement = claims._finish_statement(self._database.dialect)
         statement._where_criteria = statement._where_criteria[:1]
-        return statement
+        self._finish_statement = statement
+        return finish(self, finished)
 
-    claims._finish_statement = by_id_alone
+    claims.ClaimStore.finish = by_id_alone  # type: ignore[method-assign]
 
 
 def _without_epoch() -> None:
