@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 import redis
 
+from lepton_tasks import reconciler
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.jobs import NewJob, Payload
@@ -119,7 +120,10 @@ def test_late_jobs_expire(store: Store, live: Settings, reconcile: Once) -> None
     assert seen.error["code"] == "expired"
 
 
-def test_one_process_at_a_time(store: Store, live: Settings, reconcile: Once) -> None:
+def test_one_process_at_a_time(
+    store: Store, live: Settings, reconcile: Once, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_LOCK_SECONDS", 60.0)
     assert store.leases.hold("reconciler", "another", 60.0)
     job = a_job()
     store.jobs.insert([job])
