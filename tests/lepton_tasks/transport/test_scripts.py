@@ -60,11 +60,16 @@ class Bench:
             self.client.lpush(key, *raw)
 
     def fetch(
-        self, room: int, *lists: str, quotas: Sequence[int] = (), bound: int = BOUND
+        self,
+        room: int,
+        *lists: str,
+        quotas: Sequence[int] = (),
+        limited: Sequence[str] = (),
+        bound: int = BOUND,
     ) -> list[tuple[int, str, bytes]]:
         arguments: list[Any] = [room, bound, LONGEST]
         for place, name in enumerate(lists):
-            arguments += [quotas[place] if quotas else 0, name]
+            arguments += [quotas[place] if quotas else 0, int(name not in limited), name]
         found: Any = self.scripts.fetch(keys=[*OWN, *lists], args=arguments)
         return [
             (number, tag.decode(), raw)
@@ -150,6 +155,13 @@ def test_quotas_first_and_then_the_rest_by_order(
     for name in "ab":
         bench.push(name, *(message(f"{name}{number}") for number in range(3)))
     assert [tag for _, tag, _ in bench.fetch(room, "a", "b", quotas=quotas)] == tags
+
+
+def test_a_limited_list_gives_its_quota_and_no_more(bench: Bench) -> None:
+    for name in "ab":
+        bench.push(name, *(message(f"{name}{number}") for number in range(3)))
+    fetched = bench.fetch(6, "a", "b", quotas=(1, 1), limited=["a"])
+    assert [tag for _, tag, _ in fetched] == ["a0", "b0", "b1", "b2"]
 
 
 def test_empty_lists_give_nothing(bench: Bench) -> None:
