@@ -56,6 +56,7 @@ class TestPostgres:
     def stop(self) -> None:
         """Stop the server and remove its files."""
         self._end_at_once()  # else it writes all its databases to the disk first
+        self._server.cleanup_mode = None  # nothing is left to stop
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 
