@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -86,12 +87,14 @@ def answering(*addresses: str) -> Resolve:
 
 @pytest.fixture
 def connects(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Addresses to which this process has begun to connect."""
+    """Addresses to which this thread has begun to connect; others may have business of theirs."""
     seen: list[str] = []
     connect = socket.socket.connect
+    here = threading.get_ident()
 
     def spy(self: socket.socket, address: Any) -> None:
-        seen.append(address[0])
+        if threading.get_ident() == here:
+            seen.append(address[0])
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", spy)
