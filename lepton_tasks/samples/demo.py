@@ -25,6 +25,8 @@ from lepton_tasks.errors import LeptonError
 from lepton_tasks.launcher.ports import LOOPBACK, free_port
 from lepton_tasks.launcher.signals import interrupt_on_signals
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.database import Database
+from lepton_tasks.store.schema import upgrade_schema
 from lepton_tasks.store.store import open_store
 
 SAMPLE = Path(__file__).with_name("comments.jsonl")
@@ -60,6 +62,7 @@ def run(console: Console) -> None:
     OUT.mkdir(exist_ok=True)
     console.rule("1. start the system: Redis, worker, io worker, API, Flower")
     settings = Settings(home=OUT.absolute() / "home")
+    _upgrade(settings)
     with embedded_system(settings, console.print, Ports(free_port(), free_port())) as system:
         console.print(f"API {system.api_url}, Flower {system.flower_url} ({system.flower_login})")
         console.rule("2. one comment over HTTP")
@@ -75,6 +78,15 @@ def run(console: Console) -> None:
     if good + bad != lines:
         raise DemoFailed(f"{lines - good - bad} lines are missing")
     console.print(f"results: {results.absolute()}\nerrors:  {errors.absolute()}")
+
+
+def _upgrade(settings: Settings) -> None:
+    """Bring along the database of a demonstration that an earlier release made here."""
+    database = Database(settings.store_url)
+    try:
+        upgrade_schema(database)
+    finally:
+        database.close()
 
 
 def _ask(console: Console, system: System) -> None:
