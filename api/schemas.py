@@ -26,8 +26,8 @@ class JobCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: Annotated[Any, _described({"type": "string", "description": "see GET /v1/tasks"})]
-    input: Annotated[Any, _described({"type": "string"})] = None
-    inputs: Annotated[Any, _described({"type": "array", "items": {"type": "string"}})] = None
+    input: Annotated[Any, _described({"description": "an item of the task"})] = None
+    inputs: Annotated[Any, _described({"type": "array", "items": {}})] = None
     options: Annotated[Any, _described({"type": "object"})] = None
     priority: Annotated[Any, _described({"type": "string", "enum": [*Priority]})] = None
     ttl_seconds: Annotated[Any, _described({"type": "number", "exclusiveMinimum": 0})] = None
@@ -69,10 +69,11 @@ class JobAccepted(BaseModel):
 
 
 class ModelName(BaseModel):
-    """The model that answered."""
+    """The model that answered. ``demo``: it only demonstrates the task."""
 
     name: str
     revision: str
+    demo: bool = False
 
 
 class JobError(BaseModel):

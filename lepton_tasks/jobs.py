@@ -16,9 +16,12 @@ from lepton_tasks.states import JobState
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The work itself: texts and options. ``single`` tells one input from a list of one."""
+    """The work itself: admitted items, which are JSON values, and options.
 
-    inputs: tuple[str, ...]
+    ``single`` tells one input from a list of one.
+    """
+
+    inputs: tuple[Any, ...]
     single: bool
     options: Mapping[str, Any] = field(default_factory=dict)
 

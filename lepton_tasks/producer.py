@@ -64,9 +64,9 @@ class Producer(Closing):
     def submit(
         self,
         task: str,
-        input: str | None = None,
+        input: Any = None,
         *,
-        inputs: Sequence[str] | None = None,
+        inputs: Sequence[Any] | None = None,
         options: Mapping[str, Any] | None = None,
         priority: str = Priority.NORMAL,
         ttl_seconds: float | None = None,

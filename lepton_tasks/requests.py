@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lepton_tasks.errors import InvalidInput, UnknownTask
 from lepton_tasks.jobs import NewJob, Payload
-from lepton_tasks.nlp.admission import check_text
+from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.queues import Priority, parse_priority
 
@@ -121,15 +121,14 @@ class Admission:
         values: dict[str, Any] = checked.model_dump(mode="json", exclude_unset=True)
         return values
 
-    def _inputs(self, task: AnyTask, request: JobRequest) -> tuple[bool, tuple[str, ...]]:
+    def _inputs(self, task: AnyTask, request: JobRequest) -> tuple[bool, tuple[Any, ...]]:
         if (request.input is None) == (request.inputs is None):
             raise InvalidInput("send exactly one of input and inputs", "input", "invalid_input")
         if request.inputs is None:
-            check_text(request.input, task, "input")
-            return True, (request.input,)
+            return True, (admit_item(request.input, task, "input"),)
         inputs = request.inputs
-        if isinstance(inputs, str) or not isinstance(inputs, Sequence):
-            raise InvalidInput("inputs must be an array of strings", "inputs", "invalid_type")
+        if isinstance(inputs, str | bytes) or not isinstance(inputs, Sequence):
+            raise InvalidInput("inputs must be an array", "inputs", "invalid_type")
         if not inputs:
             raise InvalidInput("inputs is empty; send at least one", "inputs", "empty_inputs")
         if len(inputs) > self._max_items:
@@ -139,9 +138,9 @@ class Admission:
                 "inputs",
                 "too_many_inputs",
             )
-        for place, item in enumerate(inputs):
-            check_text(item, task, f"inputs[{place}]")
-        return False, tuple(inputs)
+        return False, tuple(
+            admit_item(item, task, f"inputs[{place}]") for place, item in enumerate(inputs)
+        )
 
 
 def check_webhook_url(url: object) -> str | None:

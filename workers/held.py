@@ -19,6 +19,8 @@ from workers.engines.base import Encoded, Engine, Lane
 class HeldJob:
     """A claimed job on its way through the model. ``request`` is its Celery request.
 
+    ``demo`` says that its model only demonstrates the task, and is told in the answer.
+
     ``outputs`` holds one JSON text an input, filled in as micro-batches come back. Only
     the finisher touches it, the counts and ``retryable``, set by an input whose failure may
     pass; ``cancelled`` is set by whoever learns of it,
@@ -38,6 +40,7 @@ class HeldJob:
     cancelled: bool = False
     last_error: bytes = b""
     retryable: bool = False
+    demo: bool = False
     under_way: int | None = None
 
     def __post_init__(self) -> None:
@@ -92,9 +95,12 @@ class HeldJob:
             return FinishedJob(self.claim, None, None, cancelled=True)
         if self.failed_items == len(self.outputs):
             return FinishedJob(self.claim, None, self.last_error.decode(), self.failed_items)
+        model: dict[str, Any] = {"name": self.engine.name, "revision": self.engine.revision}
+        if self.demo:
+            model["demo"] = True
         result = orjson.dumps(
             {
-                "model": {"name": self.engine.name, "revision": self.engine.revision},
+                "model": model,
                 "outputs": [orjson.Fragment(output or b"null") for output in self.outputs],
             }
         ).decode()
@@ -175,8 +181,8 @@ class Input(OfJob):
     place: int
 
     @property
-    def text(self) -> str:
-        """The text."""
+    def value(self) -> Any:
+        """The admitted item, a JSON value."""
         return self.job.claim.payload.inputs[self.place]
 
 

@@ -38,6 +38,10 @@ class Models(Protocol):
         """Return the engine of the task's default model."""
         ...
 
+    def is_demo(self, model: str) -> bool:
+        """Whether a model only demonstrates its task."""
+        ...
+
 
 class Holder:
     """Makes held jobs of claims, whichever way they came, and hands them on to be encoded.
@@ -79,6 +83,7 @@ class Holder:
     def _begin(self, jobs: Sequence[HeldJob]) -> None:
         self._held.add(jobs)
         for job in jobs:
+            job.demo = self._models.is_demo(job.engine.name)
             self._give_up(job)
         self._preparer.add(jobs)
 

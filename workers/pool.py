@@ -179,6 +179,10 @@ class ModelPool:
         """Return the engine of the task's default model, once it is loaded."""
         return self._engines[self._defaults[task].name]
 
+    def is_demo(self, model: str) -> bool:
+        """Whether the catalogue says of a model that it only demonstrates its task."""
+        return model in self._catalogue and self._catalogue[model].demo
+
     def budget(self, lane: Lane) -> int:
         """Padded tokens that a micro-batch of ``lane`` may hold."""
         return self._budgets.get(lane, self._fallback_budget)

@@ -7,8 +7,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from lepton_tasks.nlp.base import ModelInput, characters_of
 from workers.batcher import Batcher
 from workers.bounded import BoundedCalls
 from workers.engines.base import Engine
@@ -83,7 +84,7 @@ class Preparer:
                     one = Input(job, place)
                     self._backlog.add(
                         one,
-                        length=len(one.text),
+                        length=characters_of(one.value),
                         rank=one.rank,
                         lane=job.lane(place),
                         tenant=job.claim.tenant,
@@ -154,9 +155,13 @@ def encode(inputs: Sequence[Input]) -> list[Item]:
         Exception: an input cannot be encoded; which one, the error does not say.
     """
     engine: Engine = inputs[0].job.engine
-    cleaned = [one.job.task.encode(one.text, one.job.options) for one in inputs]
+    cleaned = [_clean(one.job, one.value) for one in inputs]
     encoded = engine.tokenize(cleaned)
     return [
         Item(one.job, one.place, model_input, tokens)
         for one, model_input, tokens in zip(inputs, cleaned, encoded, strict=True)
     ]
+
+
+def _clean(job: HeldJob, value: Any) -> ModelInput:
+    return job.task.encode(job.task.read_item(value), job.options)

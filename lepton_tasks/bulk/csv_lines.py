@@ -40,14 +40,21 @@ def read_csv(
     >>> rows = iter([b"id,text\r\n", b'7,"good\r\n', b'morning"\r\n', b"8\n"])
     >>> [good, bad] = read_csv(rows, get_task("moderation"), "text", "id")
     >>> good
-    Line(number=2, id='7', text='good\r\nmorning')
+    Line(number=2, id='7', item='good\r\nmorning')
     >>> bad.number, bad.code, bad.message
     (4, 'wrong_columns', '1 column, the header has 2')
 
     Raises:
         InvalidInput: there is no readable header, or it lacks a column; the message lists
-            those it has.
+            those it has. Or the items of ``task`` are more than one text.
     """
+    if task.item_model is not None:
+        fields = ", ".join(task.item_model.model_fields)
+        raise InvalidInput(
+            f"an item of {task.name} is an object with {fields}, and a record of a CSV gives one "
+            'text; use JSON Lines, {"id": …, "input": {…}} a line',
+            "FILE",
+        )
     feed = _Feed(lines)
     rows = csv.reader(feed, strict=True)
     header = _header(rows)

@@ -93,8 +93,8 @@ class Feeder:
         return NewJob(
             tenant=self._tenant,
             task=plan.task.name,
-            payload=Payload(cut.texts, single=False, options=plan.options),
-            cost=sum(plan.task.cost(text) for text in cut.texts),
+            payload=Payload(cut.items, single=False, options=plan.options),
+            cost=sum(map(plan.task.cost, cut.items)),
             priority=plan.priority,
             batch_id=self._batch_id,
             ordinal=cut.ordinal,

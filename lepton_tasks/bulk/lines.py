@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from lepton_tasks.bulk.physical import MAX_LINE_BYTES, Unreadable
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.nlp.admission import check_text
+from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.registry import AnyTask
 
 MAX_ID_LENGTH: Final = 512
@@ -27,7 +27,7 @@ class Line:
 
     number: int
     id: LineId
-    text: str
+    item: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,14 @@ class BadLine:
 def read_jsonl(lines: Iterable[bytes | None], task: AnyTask) -> Iterator[Line | BadLine]:
     r"""Read JSON Lines: a string, or an object with ``text`` and maybe ``id``, a line.
 
-    Other keys of an object mean nothing here. Blank lines are counted and passed over.
+    Of a task whose items are objects a line has ``input`` in the place of ``text``. Other
+    keys mean nothing here. Blank lines are counted and passed over.
 
     >>> from lepton_tasks.nlp.registry import get_task
     >>> rows = ['"你好"\n'.encode(), b"\n", b'{"id": "n-2", "text": "a fine day"}', b"7"]
     >>> *good, bad = read_jsonl(rows, get_task("moderation"))
     >>> good
-    [Line(number=1, id=None, text='你好'), Line(number=3, id='n-2', text='a fine day')]
+    [Line(number=1, id=None, item='你好'), Line(number=3, id='n-2', item='a fine day')]
     >>> bad.number, bad.code
     (4, 'invalid_type')
     """
@@ -70,14 +71,17 @@ def unreadable(number: int, error: Unreadable) -> BadLine:
     return BadLine(number, None, error.code, f"line {number:,}: {error}", final=True)
 
 
-def admit(number: int, line_id: LineId, text: object, task: AnyTask) -> Line | BadLine:
+def item_key(task: AnyTask) -> str:
+    """Return the key under which a line's object holds the item."""
+    return "text" if task.item_model is None else "input"
+
+
+def admit(number: int, line_id: LineId, value: object, task: AnyTask) -> Line | BadLine:
     """Check one item as every other way into the system does."""
     try:
-        check_text(text, task, "text")
+        return Line(number, line_id, admit_item(value, task, item_key(task)))
     except InvalidInput as error:
         return BadLine(number, line_id, error.code, str(error))
-    assert isinstance(text, str)  # noqa: S101 - check_text refuses anything else
-    return Line(number, line_id, text)
 
 
 def _parse(number: int, raw: bytes, task: AnyTask) -> Line | BadLine:
@@ -87,22 +91,25 @@ def _parse(number: int, raw: bytes, task: AnyTask) -> Line | BadLine:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return _not_json(number, raw, error)
-    if isinstance(value, str):
+    if isinstance(value, str) and task.item_model is None:
         return admit(number, None, value, task)
     if not isinstance(value, dict):
-        return BadLine(
-            number,
-            None,
-            "invalid_type",
-            'a line must be a JSON string, or an object such as {"id": "1", "text": "…"}',
-        )
+        return BadLine(number, None, "invalid_type", f"a line must be {_line_form(task)}")
     line_id = value.get("id")
     problem = id_problem(line_id)
     if problem is not None:
         return BadLine(number, None, "invalid_id", problem)
-    if "text" not in value:
-        return BadLine(number, line_id, "missing_text", 'the object has no "text"')
-    return admit(number, line_id, value["text"], task)
+    key = item_key(task)
+    if key not in value:
+        return BadLine(number, line_id, f"missing_{key}", f'the object has no "{key}"')
+    return admit(number, line_id, value[key], task)
+
+
+def _line_form(task: AnyTask) -> str:
+    if task.item_model is None:
+        return 'a JSON string, or an object such as {"id": "1", "text": "…"}'
+    fields = ", ".join(f'"{name}": …' for name in task.item_model.model_fields)
+    return f'an object such as {{"id": "1", "input": {{{fields}}}}}'
 
 
 def id_problem(line_id: object) -> str | None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lepton_tasks.bulk.lines import BadLine, Line, LineId
+from lepton_tasks.nlp.base import characters_of
 
 DEFAULT_SHARD_SIZE: Final = 32
 MAX_SHARD_CHARACTERS: Final = 65_536
@@ -39,16 +40,16 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A stretch of lines. ``texts`` are those of the slots without a problem, in order.
+    """A stretch of lines. ``items`` are those of the slots without a problem, in order.
 
-    ``ordinal`` is that of the shard which the texts make, None where there are none.
+    ``ordinal`` is that of the shard which the items make, None where there are none.
     ``broken`` tells that the file could not be read beyond this cut.
     """
 
     number: int
     ordinal: int | None
     slots: tuple[Slot, ...]
-    texts: tuple[str, ...]
+    items: tuple[Any, ...]
     broken: bool
 
 
@@ -57,27 +58,27 @@ def cut_lines(lines: Iterable[Line | BadLine], shard_size: int) -> Iterator[Cut]
 
     >>> lines = [Line(1, None, "a"), BadLine(2, None, "x", "no"), Line(3, None, "b")]
     >>> for cut in cut_lines(lines, 2):
-    ...     print(cut.number, cut.ordinal, cut.texts, [slot.number for slot in cut.slots])
+    ...     print(cut.number, cut.ordinal, cut.items, [slot.number for slot in cut.slots])
     0 0 ('a',) [1, 2]
     1 1 ('b',) [3]
     """
     numbers, ordinals = count(), count()
 
     def make() -> Cut:
-        ordinal = next(ordinals) if texts else None
-        return Cut(next(numbers), ordinal, tuple(slots), tuple(texts), broken)
+        ordinal = next(ordinals) if items else None
+        return Cut(next(numbers), ordinal, tuple(slots), tuple(items), broken)
 
     slots: list[Slot] = []
-    texts: list[str] = []
+    items: list[Any] = []
     characters, broken = 0, False
     for line in lines:
-        size = len(line.text) if isinstance(line, Line) else 0
-        if len(slots) == shard_size or (texts and characters + size > MAX_SHARD_CHARACTERS):
+        size = characters_of(line.item) if isinstance(line, Line) else 0
+        if len(slots) == shard_size or (items and characters + size > MAX_SHARD_CHARACTERS):
             yield make()
-            slots, texts, characters = [], [], 0
+            slots, items, characters = [], [], 0
         if isinstance(line, Line):
             slots.append(Slot(line.number, line.id, None))
-            texts.append(line.text)
+            items.append(line.item)
             characters += size
         else:
             slots.append(Slot(line.number, line.id, Problem(line.code, line.message)))

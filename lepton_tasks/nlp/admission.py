@@ -1,14 +1,47 @@
-"""What a text must be before it may become an item of a job."""
+"""What a value must be before it may become an item of a job."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.nlp.base import Task
+from lepton_tasks.nlp.base import Task, characters_of, texts_of
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def admit_item(value: object, task: Task[Any, Any], param: str = "input") -> Any:
+    """Return ``value`` as the JSON value that is stored, defaults left out.
+
+    Raises:
+        InvalidInput: it is no item of ``task``; ``param`` names it or its part.
+    """
+    if task.item_model is None:
+        check_text(value, task, param)
+        return value
+    if not isinstance(value, Mapping):
+        fields = ", ".join(task.item_model.model_fields)
+        raise InvalidInput(
+            f"{param} must be an object with {fields}, not {_json_type(value)}",
+            param,
+            "invalid_type",
+        )
+    try:
+        item = task.item_model.model_validate(dict(value)).model_dump(
+            mode="json", exclude_unset=True
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        part = ".".join([param, *(str(one) for one in first["loc"])])
+        raise InvalidInput(f"{part}: {first['msg']}", part, "invalid_item") from error
+    _check_size(characters_of(item), task.max_characters, "characters", task, param)
+    for place, text in texts_of(item):
+        check_text(text, task, param + place)
+    return item
 
 
 def check_text(text: object, task: Task[Any, Any], param: str = "input") -> None:
@@ -20,13 +53,7 @@ def check_text(text: object, task: Task[Any, Any], param: str = "input") -> None
         raise InvalidInput(
             f"{param} must be a string, not {_json_type(text)}", param, "invalid_type"
         )
-    if len(text) > task.max_characters:
-        raise InvalidInput(
-            f"{param} has {len(text):,} characters; {task.name} takes at most "
-            f"{task.max_characters:,}. Split the text and send the parts as items of one job.",
-            param,
-            "text_too_long",
-        )
+    _check_size(len(text), task.max_characters, "characters", task, param)
     if surrogate := _SURROGATE.search(text):
         raise InvalidInput(
             f"{param} holds half of a surrogate pair at character {surrogate.start()}; "
@@ -40,16 +67,19 @@ def check_text(text: object, task: Task[Any, Any], param: str = "input") -> None
             param,
             "invalid_character",
         )
-    size = len(text.encode("utf-8"))
-    if size > task.max_bytes:
+    _check_size(len(text.encode("utf-8")), task.max_bytes, "bytes of UTF-8", task, param)
+    if not text or text.isspace():
+        raise InvalidInput(f"{param} is empty; send some text", param, "empty_text")
+
+
+def _check_size(size: int, most: int, unit: str, task: Task[Any, Any], param: str) -> None:
+    if size > most:
         raise InvalidInput(
-            f"{param} has {size:,} bytes of UTF-8; {task.name} takes at most "
-            f"{task.max_bytes:,}. Split the text and send the parts as items of one job.",
+            f"{param} has {size:,} {unit}; {task.name} takes at most {most:,}. "
+            "Split the text and send the parts as items of one job.",
             param,
             "text_too_long",
         )
-    if not text or text.isspace():
-        raise InvalidInput(f"{param} is empty; send some text", param, "empty_text")
 
 
 def _json_type(value: object) -> str:
@@ -59,6 +89,7 @@ def _json_type(value: object) -> str:
         bool: "a boolean",
         int: "a number",
         float: "a number",
+        str: "a string",
         list: "an array",
         bytes: "bytes",
     }

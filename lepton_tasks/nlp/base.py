@@ -9,7 +9,7 @@ belongs to the engine that the task names; nothing here imports torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +17,16 @@ from pydantic import BaseModel, ConfigDict
 
 OptionsT = TypeVar("OptionsT", bound="TaskOptions")
 OutputT = TypeVar("OutputT", bound=BaseModel)
+
+
+class TaskItem(BaseModel):
+    """An item that is more than one text: a question with its context, a pair.
+
+    Every string in it is a text and is admitted like a bare one. Numbers, choices and
+    whatever else is the same for all items of a job belong into the options.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TaskOptions(BaseModel):
@@ -57,28 +67,59 @@ class Task(ABC, Generic[OptionsT, OutputT]):
     """One sentence for people who choose a task."""
     engine: ClassVar[str]
     """Name of the engine in ``workers.engines`` that runs the forward pass."""
+    item_model: ClassVar[type[TaskItem] | None] = None
+    """Fields of an item; None where it is one text."""
     options_model: type[OptionsT]
     output_model: type[OutputT]
     rate_limit: ClassVar[str | None] = None
     """Most jobs that one worker process begins in a time, as Celery writes it: ``10/m``."""
     max_characters: ClassVar[int] = 20_000
+    """Most characters of an item, all its texts together."""
     max_bytes: ClassVar[int] = 64 * 1024
     examples: ClassVar[Sequence[Example]]
 
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of one item."""
+        if self.item_model is not None:
+            return self.item_model.model_json_schema()
         return {"type": "string", "minLength": 1, "maxLength": self.max_characters}
 
-    def cost(self, item: str) -> int:
-        """Tokens that ``item`` is charged at admission, estimated from its bytes (≥ 1)."""
-        return max(1, len(item.encode("utf-8", "ignore")) // 4)
+    def read_item(self, value: Any) -> Any:
+        """Make of an admitted JSON value what :meth:`encode` takes: a text or an item_model."""
+        return value if self.item_model is None else self.item_model.model_validate(value)
+
+    def cost(self, item: Any) -> int:
+        """Tokens that an admitted ``item`` is charged, estimated from its bytes (≥ 1)."""
+        size = sum(len(text.encode("utf-8", "ignore")) for _, text in texts_of(item))
+        return max(1, size // 4)
 
     @abstractmethod
-    def encode(self, item: str, options: OptionsT) -> ModelInput:
-        """Turn a validated item into what the engine takes."""
+    def encode(self, item: Any, options: OptionsT) -> ModelInput:
+        """Turn an item, as :meth:`read_item` made it, into what the engine takes."""
 
     @abstractmethod
-    def decode(
-        self, raw: Mapping[str, float], model_input: ModelInput, options: OptionsT
-    ) -> OutputT:
-        """Turn the engine's raw scores for one item into the task's output."""
+    def decode(self, raw: Mapping[str, Any], model_input: ModelInput, options: OptionsT) -> OutputT:
+        """Turn the engine's raw result for one item into the task's output."""
+
+
+def texts_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of an item, a JSON value, with the place that it has in it.
+
+    >>> list(texts_of("你好"))
+    [('', '你好')]
+    >>> list(texts_of({"question": "Who?", "passages": ["He.", "She."]}))
+    [('.question', 'Who?'), ('.passages[0]', 'He.'), ('.passages[1]', 'She.')]
+    """
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from texts_of(part, f"{path}.{name}")
+    elif isinstance(value, Sequence):
+        for place, part in enumerate(value):
+            yield from texts_of(part, f"{path}[{place}]")
+
+
+def characters_of(value: Any) -> int:
+    """Characters of all texts of an item."""
+    return len(value) if isinstance(value, str) else sum(len(text) for _, text in texts_of(value))

@@ -60,6 +60,9 @@ def test_one_input_has_an_output_and_many_have_outputs() -> None:
     assert many["outputs"] == RESULT["outputs"]
     assert "output" not in many
     assert one["model"] == many["model"] == RESULT["model"]
+    demo = RESULT | {"model": RESULT["model"] | {"demo": True}}
+    shown = json_of(JobView.of(stored_job(**done | {"result": demo})))
+    assert shown["model"]["demo"] is True
 
 
 def test_outputs_of_a_list_that_waits_are_null_too() -> None:
@@ -154,5 +157,5 @@ def test_the_documented_fields_are_described() -> None:
     described = JobCreate.model_json_schema()
     assert described["required"] == ["task"]
     assert described["additionalProperties"] is False
-    assert described["properties"]["inputs"]["items"] == {"type": "string"}
+    assert described["properties"]["inputs"]["items"] == {}
     assert described["properties"]["priority"]["enum"] == ["high", "normal", "bulk"]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import pytest
 
 from lepton_tasks.crashes import Crashes
@@ -30,10 +31,14 @@ class Models:
     def __init__(self) -> None:
         self.tasks: Mapping[str, AnyTask] = {"moderation": get_task("moderation")}
         self.answers: dict[str | None, Any] = {None: LengthEngine()}
+        self.demo = False
 
     def engine(self, task: str, model: str | None = None) -> Engine | Loading | Refused:
         found: Engine | Loading | Refused = self.answers[model]
         return found
+
+    def is_demo(self, model: str) -> bool:
+        return self.demo
 
     def default(self, task: str) -> Engine:
         found: Engine = self.answers[None]
@@ -90,6 +95,23 @@ def test_claims_are_held_and_handed_on_in_order(bench: Bench) -> None:
     assert first.engine is bench.models.answers[None]
     assert bench.notes.failed == []
     assert len(bench.holder) == 0
+
+
+@pytest.mark.parametrize(
+    ("demo", "said"),
+    [
+        (True, {"name": "model", "revision": "r1", "demo": True}),
+        (False, {"name": "model", "revision": "r1"}),
+    ],
+)
+def test_an_answer_says_that_its_model_is_a_demonstration(
+    bench: Bench, demo: bool, said: dict[str, Any]
+) -> None:
+    bench.models.demo = demo
+    bench.hold(a_claim("a"))
+    [job] = bench.notes.prepared
+    job.complete(0, b"{}")
+    assert orjson.loads(job.finished().result or "")["model"] == said
 
 
 def test_nothing_claimed_is_nothing_held(bench: Bench) -> None:

@@ -42,6 +42,9 @@ class FakeModels:
             return self.default(task)
         return self.loading if model == "large" else Refused("unknown_model", "no such model")
 
+    def is_demo(self, model: str) -> bool:
+        return False
+
     def default(self, task: str) -> Engine:
         small: Engine = self.small
         return small
@@ -61,7 +64,7 @@ class Bench:
 
     def fail(self, inputs: Sequence[Input], why: Failed) -> None:
         """Stand in for the finisher."""
-        self.failures += [(one.text, why.code) for one in inputs]
+        self.failures += [(one.value, why.code) for one in inputs]
 
     def fetch(self, items_per_job: int) -> int:
         """Fetch as much as there is room for, as the transport does, and claim it."""

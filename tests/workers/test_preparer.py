@@ -34,7 +34,7 @@ class Failures:
         self.seen: list[tuple[str, Failed]] = []
 
     def fail(self, inputs: Sequence[Input], why: Failed) -> None:
-        self.seen += [(one.text, why) for one in inputs]
+        self.seen += [(one.value, why) for one in inputs]
 
 
 class Bench:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 
@@ -86,7 +86,7 @@ class Lane(ABC):
     """
 
     key: LaneKey
-    tunable: ClassVar[bool] = True
+    tunable: bool = True
     """Whether its speed depends on a budget of padded tokens, which may be measured."""
 
     def prepare(self, batch: Sequence[tuple[Engine, Encoded]]) -> Any:

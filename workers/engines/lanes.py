@@ -22,12 +22,16 @@ class SoloLane(Lane):
 
 
 class SoloEngine:
-    """A SimpleEngine in a lane of its own. Tensors are found in modules among its attributes."""
+    """A SimpleEngine in a lane of its own. Tensors are found in modules among its attributes.
+
+    An engine whose speed does not depend on a budget of tokens says ``tunable = False``.
+    """
 
     def __init__(self, engine: SimpleEngine, device: torch.device, dtype: str) -> None:
         self.name = engine.name
         self.revision = engine.revision
         self.lane = SoloLane(LaneKey(engine.name, engine.revision, str(device), dtype))
+        self.lane.tunable = getattr(engine, "tunable", True)
         self._engine = engine
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:

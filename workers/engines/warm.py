@@ -14,7 +14,7 @@ def warm_up(task: AnyTask, engine: Engine) -> None:
     """
     options = [task.options_model.model_validate(dict(one.options)) for one in task.examples]
     inputs = [
-        task.encode(example.input, chosen)
+        task.encode(task.read_item(example.input), chosen)
         for example, chosen in zip(task.examples, options, strict=True)
     ]
     encoded = engine.tokenize(inputs)

@@ -52,7 +52,7 @@ def text_mixes(task: AnyTask, count: int) -> dict[str, list[ModelInput]]:
     groups: dict[str, list[tuple[Any, Any, ModelInput]]] = {}
     for example in task.examples:
         options = task.options_model.model_validate(dict(example.options))
-        encoded = task.encode(example.input, options)
+        encoded = task.encode(task.read_item(example.input), options)
         groups.setdefault(encoded.language, []).append((example.input, options, encoded))
     return {language: _mix(task, group, count) for language, group in groups.items()}
 

@@ -14,6 +14,7 @@ from lepton_tasks.bulk.lines import BadLine, Line
 from lepton_tasks.bulk.physical import MAX_LINE_BYTES, Unreadable
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import get_task
+from tests.support.pairs import Pairs
 
 MODERATION = get_task("moderation")
 
@@ -27,7 +28,7 @@ def read(
 
 def codes(data: bytes) -> list[tuple[int, str]]:
     return [
-        (line.number, line.code if isinstance(line, BadLine) else line.text) for line in read(data)
+        (line.number, line.code if isinstance(line, BadLine) else line.item) for line in read(data)
     ]
 
 
@@ -140,5 +141,10 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[tuple[str, str]]) ->
     writer.writerows(rows)
     read_back = read(file.getvalue().encode(), "text", "id")
     assert [line.id for line in read_back] == [line_id or None for line_id, _ in rows]
-    texts = [line.text if isinstance(line, Line) else "" for line in read_back]
+    texts = [line.item if isinstance(line, Line) else "" for line in read_back]
     assert texts == [text if text.strip() else "" for _, text in rows]
+
+
+def test_items_of_several_texts_are_not_read_from_a_csv() -> None:
+    with pytest.raises(InvalidInput, match="use JSON Lines"):
+        read_csv(iter([b"text,others\n", b"a,b\n"]), Pairs(), "text", None)

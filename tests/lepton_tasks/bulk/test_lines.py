@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lepton_tasks.bulk.lines import BadLine, Line, read_jsonl
 from lepton_tasks.bulk.physical import MAX_LINE_BYTES, Unreadable
 from lepton_tasks.nlp.registry import get_task
+from tests.support.pairs import Pairs
 
 MODERATION = get_task("moderation")
 
@@ -120,3 +121,19 @@ def test_what_was_written_is_read_back(rows: list[tuple[str | int | None, str]])
 
 def test_the_cap_is_above_the_longest_text() -> None:
     assert 8 * MODERATION.max_bytes < MAX_LINE_BYTES
+
+
+def test_an_item_of_several_texts_is_the_input_of_a_line() -> None:
+    lines = [
+        '{"id": "1", "input": {"text": "今天", "others": ["今天"]}}'.encode(),
+        b'{"id": "2", "text": "today"}',
+        b'"today"',
+        b'{"id": "4", "input": {"text": 4}}',
+    ]
+    good, *bad = read_jsonl(lines, Pairs())
+    assert good == Line(1, "1", {"text": "今天", "others": ["今天"]})
+    assert [(one.number, one.code) for one in bad if isinstance(one, BadLine)] == [
+        (2, "missing_input"),
+        (3, "invalid_type"),
+        (4, "invalid_item"),
+    ]

@@ -21,15 +21,15 @@ def test_every_line_is_in_one_cut(lines: list[Line | BadLine], shard_size: int) 
     assert [slot.problem is None for cut in cuts for slot in cut.slots] == [
         isinstance(line, Line) for line in lines
     ]
-    assert [text for cut in cuts for text in cut.texts] == [
-        line.text for line in lines if isinstance(line, Line)
+    assert [text for cut in cuts for text in cut.items] == [
+        line.item for line in lines if isinstance(line, Line)
     ]
-    shards = [cut for cut in cuts if cut.texts]
+    shards = [cut for cut in cuts if cut.items]
     assert [cut.ordinal for cut in shards] == list(range(len(shards)))
-    assert all(cut.ordinal is None for cut in cuts if not cut.texts)
+    assert all(cut.ordinal is None for cut in cuts if not cut.items)
     for cut in cuts:
         assert 1 <= len(cut.slots) <= shard_size
-        assert len(cut.texts) <= 1 or sum(map(len, cut.texts)) <= MAX_SHARD_CHARACTERS
+        assert len(cut.items) <= 1 or sum(map(len, cut.items)) <= MAX_SHARD_CHARACTERS
 
 
 def test_a_broken_end_marks_its_cut() -> None:

@@ -52,3 +52,11 @@ def test_weights_among_the_attributes_are_counted() -> None:
 def test_two_engines_never_share_such_a_lane() -> None:
     one, other = (SoloEngine(Lengths(), torch.device("cpu"), "float32") for _ in range(2))
     assert one.lane is not other.lane
+
+
+def test_an_engine_may_say_that_there_is_nothing_to_tune() -> None:
+    class Fixed(Lengths):
+        tunable = False
+
+    made = [SoloEngine(one(), torch.device("cpu"), "float32") for one in (Lengths, Fixed)]
+    assert [engine.lane.tunable for engine in made] == [True, False]
