@@ -50,6 +50,27 @@ class KillWorker:
 
 
 @dataclass(frozen=True)
+class LoseOneWorker:
+    """SIGKILL of a worker while all others are well, over when another has taken its place."""
+
+    name: str = "worker SIGKILL, others well"
+
+    def inject(self, rig: Rig) -> None:
+        """Kill one of those that hold jobs, and wait until as many consume as before."""
+        before = rig.living()
+        child = _busy(rig, self.name)
+        node = rig.node(child)
+        child.kill()
+        child.wait()
+
+        def replaced() -> bool:
+            after = rig.living()
+            return after.keys() == before.keys() and after[node] != before[node]
+
+        rig.until(replaced, "the worker was not replaced")
+
+
+@dataclass(frozen=True)
 class KillMachine:
     """A supervisor and all its workers die at once, so that nobody tells; others live on."""
 

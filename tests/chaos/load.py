@@ -16,6 +16,8 @@ from tests.chaos.operations import Kind
 from tests.chaos.rig import TASK, Rig, until
 
 _CHUNK: Final = 10
+MOST_OPEN: Final = 200
+"""Jobs that keep two workers busy with some in reserve."""
 WEBHOOK: Final = "http://127.0.0.1:9/chaos"
 """Each job owes an event there; nobody sends it, for it is the rows that are counted."""
 
@@ -36,7 +38,7 @@ class Load:
         self,
         rig: Rig,
         verb: Callable[[int], str] = always_answer,
-        most_open: int = 200,
+        most_open: int = MOST_OPEN,
         first: int = 0,
     ) -> None:
         self.keys: dict[str, int] = {}

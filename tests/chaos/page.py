@@ -24,8 +24,9 @@ state that is written. A checker holds the four together:
 - **lost**: acknowledged, and without a final state when nothing is open any more;
 - **twice**: a final state was written over, or a job has two webhook events;
 - **re-executed**: computed again, as every system that loses workers must; reported, not hidden;
-- **recovery**: from the fault to the end of each job that it took, 50th / 99th percentile. It is
-  as long as new worker processes take to start, so read it beside the machine's load average.
+- **recovery**: from the fault to the end of each job that it took, 50th / 99th percentile. Where
+  faults come faster than new worker processes can start, it says how long the work waited for one;
+  the runs with one fault at a time (G4) say how soon others take over.
 
 Beside these a run fails on a write of a worker that no longer owned the job, a job nobody
 asked for, a key with two jobs, a job without an event, and a job in another final state than

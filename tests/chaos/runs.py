@@ -13,6 +13,7 @@ from tests.chaos.faults import (
     HalfOpenLinks,
     KillMachine,
     KillWorker,
+    LoseOneWorker,
     LoseRedis,
     PauseRedis,
     PurgeQueues,
@@ -23,7 +24,7 @@ from tests.chaos.faults import (
     StopRedis,
     StopWorker,
 )
-from tests.chaos.load import Load
+from tests.chaos.load import MOST_OPEN, Load
 from tests.chaos.rig import Setup, running
 from tests.support.postgres import TestPostgres
 
@@ -104,6 +105,16 @@ def many_faults(database: str) -> list[tuple[Fault, int]]:
     return [*plan, (RestartPostgres(), 5)] if database == "postgresql" else plan
 
 
+def kills_apart(times: int) -> list[tuple[Fault, int]]:
+    """Workers that die one at a time, each replaced before the next: how soon others take over."""
+    return [(LoseOneWorker(), times)]
+
+
+def stops(times: int) -> list[tuple[Fault, int]]:
+    """Workers that sleep past their lease and then go on to write what they had computed."""
+    return [(StopWorker(), times)]
+
+
 def rolling_restarts(times: int) -> list[tuple[Fault, int]]:
     """Nothing but orderly restarts."""
     return [(RenewWorkers(), times)]
@@ -118,15 +129,19 @@ def under_faults(
     setup: Setup | None = None,
     postgres: TestPostgres | None = None,
     say: Say = _silent,
+    most_open: int = MOST_OPEN,
 ) -> Result:
-    """Submit at least ``jobs`` while the faults happen, wait for all of them, and check."""
+    """Submit at least ``jobs`` while the faults happen, wait for all of them, and check.
+
+    The load keeps up to ``most_open`` jobs open.
+    """
     with running(database_url, folder, setup) as rig:
         rig.postgres = postgres
         if any(isinstance(fault, KillMachine) for fault, _ in plan):
             rig.start_workers("chaos1")
             rig.ready()
         order = mixed(plan)
-        with Load(rig) as load:
+        with Load(rig, most_open=most_open) as load:
             for number, fault in enumerate(order, 1):
                 load.wait_for(jobs * (number - 1) // len(order))
                 fault.inject(rig)

@@ -65,6 +65,43 @@ def _faults(scene: Scene) -> Sequence[Finding]:
     return [Finding("G1 G2 G3 G4 G12 G14", title, scene.database, load, wrong, figures)]
 
 
+def _takeover(scene: Scene) -> Sequence[Finding]:
+    times = scene.size(20, 2)
+    setup = Setup()
+    plan = runs.kills_apart(times)
+    result = runs.under_faults(
+        scene.url,
+        scene.folder,
+        plan,
+        scene.size(2_000, 100),
+        setup=setup,
+        say=scene.say,
+        most_open=60,
+    )
+    verdict = result.verdict
+    wrong = verdict.faults() | _not_succeeded(verdict.states)
+    for fault, took in verdict.recovery.items():
+        for share, limit in ((0.5, setup.lease + 1.0), (0.99, 3 * setup.lease)):
+            seconds = percentile(took, share) or 0.0
+            if not scene.quick and seconds > limit:
+                wrong[f"{fault}: {share:.0%} over {limit:.0f} s, ms"] = round(1000 * seconds)
+    load = f"{verdict.acknowledged:,} jobs, 2 workers, lease {setup.lease:.0f} s"
+    return [Finding("G4", runs.described(plan), scene.database, load, wrong, figures_of(verdict))]
+
+
+def _stops(scene: Scene) -> Sequence[Finding]:
+    plan = runs.stops(scene.size(25, 1))
+    jobs = scene.size(2_000, 100)
+    result = runs.under_faults(scene.url, scene.folder, plan, jobs, say=scene.say)
+    verdict = result.verdict
+    wrong = verdict.faults() | _not_succeeded(verdict.states)
+    if not result.refused:
+        wrong["late writes that were never tried"] = 1
+    figures = figures_of(verdict) | {"late writes refused": f"{result.refused:,}"}
+    load = f"{verdict.acknowledged:,} jobs, 2 workers"
+    return [Finding("G3", runs.described(plan), scene.database, load, wrong, figures)]
+
+
 def _rolling(scene: Scene) -> Sequence[Finding]:
     times = scene.size(20, 1)
     plan = runs.rolling_restarts(times)
@@ -231,6 +268,8 @@ def _not_succeeded(states: object) -> dict[str, int]:
 
 SECTIONS: Final = {
     "faults": Section("kills, losses, stops, cuts and restarts under load", _faults),
+    "takeover": Section("one worker dies at a time: how soon others do its jobs", _takeover),
+    "stops": Section("workers that sleep past their lease, and wake", _stops),
     "rolling": Section("rolling restarts under load", _rolling),
     "poison": Section("inputs that kill or raise among good ones", _poison),
     "keys": Section("one idempotency key, many posts at once", _keys),
