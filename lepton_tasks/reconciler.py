@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 LOCK = "reconciler"
 EPOCH_KEY = "lepton:epoch"
-_LOCK_SECONDS: Final = 5.0
-_FEED_SECONDS: Final = 4.0
+_LOCK_SECONDS: Final = 3.0
+_FEED_SECONDS: Final = 2.5
 """How long after taking the lock queues are refilled: less than it is held."""
 _LOST_AFTER_SECONDS: Final = 30.0
 _WINDOWS_TO_AUDIT: Final = 10

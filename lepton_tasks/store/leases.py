@@ -56,7 +56,7 @@ class LeaseStore:
         return renewed is not None
 
     def end(self, worker_id: str, in_work: InWork = _NOTHING) -> None:
-        """End a lease at once: the worker is gone, its jobs are free.
+        """End a lease at once: the worker is gone, its jobs and its locks are free.
 
         ``in_work`` is what it was at when it died; nothing for one that has drained.
         """
@@ -66,15 +66,18 @@ class LeaseStore:
                 .where(workers.c.id == worker_id)
                 .values(lease_until=now(), in_work=in_work.dump())
             )
+            connection.execute(update(locks).where(locks.c.holder == worker_id).values(until=now()))
 
     def end_host(self, hostname: str) -> None:
         """End every lease of a node name: its process is known to be dead, not what it was at."""
+        theirs = select(workers.c.id).where(workers.c.hostname == hostname)
         with self._database.write() as connection:
             connection.execute(
                 update(workers)
                 .where(workers.c.hostname == hostname, workers.c.lease_until > now())
                 .values(lease_until=now())
             )
+            connection.execute(update(locks).where(locks.c.holder.in_(theirs)).values(until=now()))
 
     def alive(self) -> list[LiveWorker]:
         """Workers whose lease holds."""

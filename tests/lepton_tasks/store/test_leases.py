@@ -1,4 +1,4 @@
-"""Leases and locks when the database's clock jumps by an hour: nothing stops, nothing is torn."""
+"""Leases and locks: a clock that jumps by an hour, a worker that is known to be dead."""
 
 from __future__ import annotations
 
@@ -79,3 +79,20 @@ def test_a_redrawn_clock_does_not_touch_a_finished_job(quick_store: Store, secon
     jump(store, seconds)
     store.recovery.recover()
     assert state(store, job_id) is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("known_by", ["id", "host"])
+def test_a_worker_that_is_known_to_be_dead_holds_up_no_periodic_work(
+    quick_store: Store, known_by: str
+) -> None:
+    leases = quick_store.leases
+    for worker_id, host in (("w1", "node1"), ("w2", "node2")):
+        leases.register(worker_id, host, TASKS, 15.0)
+    assert leases.hold("reconciler", "w1", 5.0)
+    assert leases.hold("other", "w2", 5.0)
+    if known_by == "id":
+        leases.end("w1")
+    else:
+        leases.end_host("node1")
+    assert leases.hold("reconciler", "w2", 5.0)
+    assert not leases.hold("other", "w3", 5.0)
