@@ -81,7 +81,12 @@ def worker(
     devices: str = typer.Option(
         "", help="Devices, such as cuda:0,cuda:1; LEPTON_DEVICE when left out."
     ),
-    per_device: int = typer.Option(1, min=1, help="Worker processes on each device."),
+    per_device: int = typer.Option(
+        1,
+        min=1,
+        help="Worker processes on each device. On a CPU they share its cores; as many "
+        "processes as cores are fastest, each with the memory of its own models.",
+    ),
     max_memory_mb: int = typer.Option(
         0, min=0, help="Drain and restart a process that uses more memory; 0 for no limit."
     ),
@@ -106,7 +111,10 @@ def worker(
     plan = WorkerPlan(
         chosen or list(find_tasks()),
         device_slots(
-            devices or settings.device, per_device, os.environ.get("CUDA_VISIBLE_DEVICES")
+            devices or settings.device,
+            per_device,
+            os.environ.get("CUDA_VISIBLE_DEVICES"),
+            0 if settings.threads else len(os.sched_getaffinity(0)),
         ),
         name or f"worker-{secrets.token_hex(3)}",
         max_memory_mb * MEGABYTE,

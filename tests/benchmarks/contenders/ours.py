@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import text
 
-from lepton_tasks.embedded.commands import WORKER_ENVIRONMENT, worker_command
+from lepton_tasks.embedded.commands import WORKER_ENVIRONMENT, lepton_command, worker_command
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
 from lepton_tasks.store.store import Store, open_store
-from tests.benchmarks.children import ROOT, StepFailed, running, wait_until
+from tests.benchmarks.children import ROOT, Child, StepFailed, running, wait_until
 from tests.benchmarks.contenders.base import PLUGINS, START_SECONDS, Bench, Session, Worker
 from tests.benchmarks.texts import POISON
 
@@ -68,6 +68,21 @@ class Ours(Session):
         with running(argv, environment, folder / "log") as child:
             wait_until(lambda: self._holds_lease(node), child, START_SECONDS, "the start", 0.01)
             yield Worker(child, self._leased_since(node))
+
+    @contextmanager
+    def workers(self, task: str, processes: int) -> Iterator[Child]:
+        """``lepton worker`` with so many processes, one thread each; all of them consume."""
+        folder = self.bench.fresh_folder("workers")
+        argv = lepton_command(
+            *("worker", "--tasks", task, "--devices", "cpu", "--per-device", str(processes)),
+            *("--name", f"{folder.name}@bench"),
+        )
+        environment = {**self.environment(), "LEPTON_THREADS": "1"}
+        with running(argv, environment, folder / "log") as child:
+            wait_until(
+                lambda: len(self.store.leases.alive()) == processes, child, START_SECONDS, "start"
+            )
+            yield child
 
     def is_drained(self, jobs: int) -> bool:
         """Whether nothing waits or runs.

@@ -33,3 +33,25 @@ def test_a_gpu_that_is_not_visible_is_named(visible: str) -> None:
 def test_no_device_at_all() -> None:
     with pytest.raises(ConfigError, match="--devices names no device"):
         device_slots(" ,", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("devices", "per_device", "cores", "threads"),
+    [
+        ("cpu", 2, 8, "4"),
+        ("auto", 3, 8, "2"),
+        ("cpu", 4, 2, "1"),
+        ("cpu", 1, 8, None),
+        ("cpu", 2, 0, None),
+    ],
+)
+def test_processes_on_a_cpu_share_its_cores(
+    devices: str, per_device: int, cores: int, threads: str | None
+) -> None:
+    slots = device_slots(devices, per_device, None, cores)
+    assert [slot.environment.get("LEPTON_THREADS") for slot in slots] == [threads] * per_device
+
+
+def test_processes_on_gpus_take_the_threads_they_like() -> None:
+    slots = device_slots("cuda:0,cuda:1", 2, None, cores=8)
+    assert all("LEPTON_THREADS" not in slot.environment for slot in slots)
