@@ -4,53 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Double,
-    Row,
-    Text,
-    bindparam,
-    case,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningUpdate
-from sqlalchemy.types import TypeEngine
 
-from lepton_tasks.ids import new_id
-from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
-from lepton_tasks.queues import Priority
-from lepton_tasks.states import JobState, sources
+from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob
+from lepton_tasks.states import JobState
+from lepton_tasks.store.claim_statements import (
+    claim_statement,
+    claimed,
+    finish_statement,
+    new_claim,
+    release_statement,
+    retry_statement,
+)
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.insertion import new_row
-from lepton_tasks.store.rowset import bind_rows, rowset
+from lepton_tasks.store.rowset import bind_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 from lepton_tasks.store.tombstones import buried
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
-
-CLAIMED = [
-    jobs.c[name]
-    for name in [
-        "id",
-        "tenant",
-        "task",
-        "priority",
-        "payload",
-        "fence",
-        "claim_id",
-        "deadline",
-        "retries",
-    ]
-]
-"""What an UPDATE that claims jobs must return for :func:`claimed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +46,9 @@ class ClaimStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._claim_statement = claim_statement(database.dialect)
-        self._finish_statement = _finish_statement(database.dialect)
-        self._release_statement = _release_statement(database.dialect)
-        self._retry_statement = _retry_statement(database.dialect)
+        self._finish_statement = finish_statement(database.dialect)
+        self._release_statement = release_statement(database.dialect)
+        self._retry_statement = retry_statement(database.dialect)
 
     def claim(
         self, worker_id: str, job_ids: Sequence[str], adoptions: Sequence[Adoption] = ()
@@ -228,144 +203,3 @@ class ClaimStore:
             return {row.id for row in rows}
 
         return self._database.transact(work)
-
-
-REQUEUED: dict[str, Any] = {
-    "state": JobState.QUEUED,
-    "published_at": None,
-    "claim_id": None,
-    "worker_id": None,
-    "started_at": None,
-}
-"""Columns of a job that goes back to the queue, unpublished so that somebody publishes it."""
-
-
-_WAITING_AGAIN: dict[str, Any] = REQUEUED | {
-    "state": case((jobs.c.suspected_at.is_(None), JobState.QUEUED), else_=JobState.SUSPECT)
-}
-"""The same for a job that its worker gives back: a suspect stays one."""
-
-
-CLAIMING: dict[str, Any] = {
-    "state": JobState.RUNNING,
-    "fence": jobs.c.fence + 1,
-    "claim_id": bindparam("new_claim"),
-    "worker_id": bindparam("new_worker"),
-    "attempts": jobs.c.attempts + 1,
-    "started_at": now(),
-}
-"""Columns of a job that a worker takes; :func:`new_claim` gives the parameters."""
-
-
-def new_claim(worker_id: str) -> dict[str, str]:
-    """Parameters of :data:`CLAIMING`: one claim, of one job or of a whole fetch."""
-    return {"new_claim": new_id("claim"), "new_worker": worker_id}
-
-
-def claim_statement(dialect: str) -> ReturningUpdate[Any]:
-    """The statement that claims those of the rows ``wanted`` that may run now."""
-    wanted = rowset("wanted", dialect, {"id": Text()})
-    claimable = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.id.in_(select(wanted.c.id)),
-            jobs.c.state == JobState.QUEUED,
-            jobs.c.run_after <= now(),
-            or_(jobs.c.deadline.is_(None), jobs.c.deadline > now()),
-        )
-        .order_by(jobs.c.id)
-        .with_for_update(skip_locked=True)
-    )
-    return update(jobs).where(jobs.c.id.in_(claimable)).values(**CLAIMING).returning(*CLAIMED)
-
-
-def _finish_statement(dialect: str) -> ReturningUpdate[Any]:
-    outcome = rowset(
-        "outcome",
-        dialect,
-        {
-            "id": Text(),
-            "fence": BigInteger(),
-            "claim_id": Text(),
-            "state": Text(),
-            "result": Text(),
-            "error": Text(),
-        },
-    )
-    return (
-        update(jobs)
-        .where(
-            jobs.c.id == outcome.c.id,
-            jobs.c.fence == outcome.c.fence,
-            jobs.c.claim_id == outcome.c.claim_id,
-            jobs.c.state.in_(sources(JobState.SUCCEEDED)),
-        )
-        .values(
-            state=_unless_cancelled(outcome.c.state, JobState.CANCELLED),
-            result=_unless_cancelled(outcome.c.result, None),
-            error=_unless_cancelled(outcome.c.error, None),
-            finished_at=now(),
-        )
-        .returning(*SETTLED_COLUMNS)
-    )
-
-
-def _release_statement(dialect: str) -> ReturningUpdate[Any]:
-    mine = rowset("mine", dialect, {"id": Text(), "fence": BigInteger(), "claim_id": Text()})
-    return (
-        update(jobs)
-        .where(
-            jobs.c.id == mine.c.id,
-            jobs.c.fence == mine.c.fence,
-            jobs.c.claim_id == mine.c.claim_id,
-            jobs.c.state == JobState.RUNNING,
-        )
-        .values(
-            **_WAITING_AGAIN,
-            attempts=jobs.c.attempts - 1,
-        )
-        .returning(jobs.c.id)
-    )
-
-
-def _retry_statement(dialect: str) -> ReturningUpdate[Any]:
-    columns: dict[str, TypeEngine[Any]] = {
-        "id": Text(),
-        "fence": BigInteger(),
-        "claim_id": Text(),
-        "wait": Double(),
-    }
-    again = rowset("again", dialect, columns)
-    due = now() + again.c.wait
-    return (
-        update(jobs)
-        .where(
-            jobs.c.id == again.c.id,
-            jobs.c.fence == again.c.fence,
-            jobs.c.claim_id == again.c.claim_id,
-            jobs.c.state == JobState.RUNNING,
-            ~jobs.c.cancel_requested,
-            or_(jobs.c.deadline.is_(None), jobs.c.deadline > due),
-        )
-        .values(**_WAITING_AGAIN, retries=jobs.c.retries + 1, run_after=due)
-        .returning(jobs.c.id)
-    )
-
-
-def _unless_cancelled(kept: Any, cancelled: Any) -> Any:
-    return case((jobs.c.cancel_requested, cancelled), else_=kept)
-
-
-def claimed(row: Row[Any]) -> ClaimedJob:
-    """A claimed job of the columns of :data:`CLAIMED`."""
-    return ClaimedJob(
-        id=row.id,
-        tenant=row.tenant,
-        task=row.task,
-        priority=Priority(row.priority),
-        payload=Payload.load(row.payload),
-        fence=row.fence,
-        claim_id=row.claim_id,
-        deadline=row.deadline,
-        retries=row.retries,
-    )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, TextClause, select, text
 from lepton_tasks.jobs import ClaimedJob
 from lepton_tasks.queues import Priority, queue_name
 from lepton_tasks.round_robin import DeficitRoundRobin, Waiting
-from lepton_tasks.store.claims import claim_statement, claimed, new_claim
+from lepton_tasks.store.claim_statements import claim_statement, claimed, new_claim
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.rowset import bind_rows
 from lepton_tasks.transport.quota import plan, weight_of

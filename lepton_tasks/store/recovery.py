@@ -23,7 +23,7 @@ from sqlalchemy import (
 from lepton_tasks.crashes import Crashes
 from lepton_tasks.in_work import InWork
 from lepton_tasks.states import JobState
-from lepton_tasks.store.claims import REQUEUED
+from lepton_tasks.store.claim_statements import REQUEUED
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle

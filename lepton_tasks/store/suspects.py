@@ -24,7 +24,7 @@ from lepton_tasks.crashes import Crashes
 from lepton_tasks.jobs import ClaimedJob
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState
-from lepton_tasks.store.claims import CLAIMED, CLAIMING, claimed, new_claim
+from lepton_tasks.store.claim_statements import CLAIMED, CLAIMING, claimed, new_claim
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.rowset import bind_rows, rowset
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle

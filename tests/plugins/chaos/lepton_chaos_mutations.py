@@ -17,6 +17,7 @@ import lepton_tasks.reconciler
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.states import JobState
 from lepton_tasks.store import claims, recovery
+from lepton_tasks.store.claim_statements import finish_statement
 from lepton_tasks.store.database import now
 from workers.heartbeat import Heartbeat
 from workers.runtime import Runtime
@@ -51,7 +52,7 @@ def _without_fence() -> None:
     finish = claims.ClaimStore.finish
 
     def by_id_alone(self: Any, finished: Any) -> Any:
-        statement = claims._finish_statement(self._database.dialect)
+        statement = finish_statement(self._database.dialect)
         statement._where_criteria = statement._where_criteria[:1]
         self._finish_statement = statement
         return finish(self, finished)
