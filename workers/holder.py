@@ -13,8 +13,8 @@ from lepton_tasks.jobs import ClaimedJob
 from lepton_tasks.nlp.registry import AnyTask
 from workers.engines.base import Engine
 from workers.held import HeldJob, HeldJobs, Input
+from workers.loading import Loading
 from workers.outcomes import CRASHED, WRONG_OPTIONS, Failed
-from workers.pool import Loading
 from workers.preparer import Failures, Preparer
 from workers.refusal import Refused
 from workers.text_free import describe

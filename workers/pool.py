@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
 
@@ -25,11 +24,11 @@ from workers.engines.trunks import Trunks
 from workers.engines.warm import warm_up
 from workers.errors import ModelError, TemporaryFailure
 from workers.heap import give_back
+from workers.loading import Loading, LoadingThread, Refusals, Wish
 from workers.refusal import Refused, model_unavailable, unknown_model
 from workers.residency import Footprint, NoRoom, Residency
 from workers.text_free import describe
 from workers.tuning.tuner import Tuner
-from workers.vital import vital_thread
 
 logger = logging.getLogger(__name__)
 
@@ -37,53 +36,9 @@ UNTUNED_BUDGET: Final = 2048
 """Padded tokens of a micro-batch where nothing is tuned or set."""
 HEADROOM_BYTES: Final = 64 << 20
 """What the memory bound keeps free for the tensors of a micro-batch."""
-REFUSAL_SECONDS: Final = 30.0
-"""How long a model that could not be loaded is not tried again."""
-RETRYABLE_REFUSAL_SECONDS: Final = 5.0
-"""The same where the reason may pass: less than the wait of a job that is run again."""
 _LOOK_SECONDS = 0.5
 _WAITS_TO_COLLECT = 4
-_CLOSE_SECONDS = 5.0
 _MEGABYTE = 1 << 20
-
-Answer = Callable[[Engine | Refused], None]
-
-
-class Loading:
-    """A model on its way; whoever needs it leaves word."""
-
-    def __init__(self) -> None:
-        self._answer: Engine | Refused | None = None
-        self._waiting: list[Answer] = []
-        self._lock = threading.Lock()
-
-    def then(self, answer: Answer) -> None:
-        """Call ``answer`` once with the engine or the refusal.
-
-        On the loading thread, or here and now where it is known already.
-        """
-        with self._lock:
-            if self._answer is None:
-                self._waiting.append(answer)
-                return
-        answer(self._answer)
-
-    def settle(self, found: Engine | Refused) -> None:
-        """Answer all who wait, and whoever asks later."""
-        with self._lock:
-            self._answer = found
-            waiting, self._waiting = self._waiting, []
-        for answer in waiting:
-            answer(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A model to load, and who is told."""
-
-    task: AnyTask
-    entry: CatalogueEntry
-    loading: Loading
 
 
 class ModelPool:
@@ -121,15 +76,13 @@ class ModelPool:
         bound = settings.model_memory_mb * _MEGABYTE
         self._memory = Residency(bound, HEADROOM_BYTES if bound else 0)
         self._engines: dict[str, Engine] = {}
-        self._refusals: dict[str, tuple[float, Refused]] = {}
+        self._refusals = Refusals()
         self._loading: dict[str, Loading] = {}
         self._budgets: WeakKeyDictionary[Lane, int] = WeakKeyDictionary()
         self._fallback_budget = settings.token_budget or UNTUNED_BUDGET
         self._lock = threading.Lock()
-        self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
         self._gone: queue.SimpleQueue[ref[Engine]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._thread = LoadingThread(self._grant)
 
     def load_defaults(self) -> None:
         """Load, warm and tune the default models, and set this process's torch threads.
@@ -168,11 +121,11 @@ class ModelPool:
             if entry.name in self._engines:
                 self._memory.touch(entry.name)
                 return self._engines[entry.name]
-            if self._refuses(entry.name):
-                return self._refusals[entry.name][1]
+            if (refused := self._refusals.get(entry.name)) is not None:
+                return refused
             if entry.name not in self._loading:
                 self._loading[entry.name] = Loading()
-                self._wish(_Wish(self.tasks[task], entry, self._loading[entry.name]))
+                self._thread.add(Wish(self.tasks[task], entry, self._loading[entry.name]))
             return self._loading[entry.name]
 
     def default(self, task: str) -> Engine:
@@ -208,37 +161,26 @@ class ModelPool:
 
     def close(self) -> None:
         """Load nothing more. Who still waits is told nothing; a load in progress is left."""
-        self._closed.set()
-        self._wishes.put(None)
-        if self._thread is not None:
-            self._thread.join(_CLOSE_SECONDS)
+        self._thread.close()
 
-    def _wish(self, wish: _Wish) -> None:
-        self._wishes.put(wish)
-        if self._thread is None:
-            self._thread = vital_thread(self._run, "models")
-            self._thread.start()
+    def _grant(self, wish: Wish) -> None:
+        with self._announce_loading():
+            found = self._bring(wish)
+        if self._thread.closed:
+            return
+        with self._lock:
+            del self._loading[wish.entry.name]
+            if isinstance(found, Refused):
+                self._refusals.add(wish.entry.name, found)
+        wish.loading.settle(found)
 
-    def _run(self) -> None:
-        while (wish := self._wishes.get()) is not None:
-            with self._announce_loading():
-                found = self._bring(wish)
-            if self._closed.is_set():
-                return
-            with self._lock:
-                del self._loading[wish.entry.name]
-                if isinstance(found, Refused):
-                    self._refusals[wish.entry.name] = (time.monotonic(), found)
-            wish.loading.settle(found)
-            del found, wish  # or this thread would keep the model in memory
-
-    def _bring(self, wish: _Wish) -> Engine | Refused:
+    def _bring(self, wish: Wish) -> Engine | Refused:
         """Make room, load and warm."""
         entry = wish.entry
         try:
             while leaving := self._leaving_for(self._expected(entry)):
                 self._let_go(leaving)
-            if self._closed.is_set():
+            if self._thread.closed:
                 return _refuse(entry, "the worker is stopping")
             engine = self._load(wish.task, entry)
             self._let_go(self._leaving_for(self._added(engine)))
@@ -261,13 +203,6 @@ class ModelPool:
         self._budgets.setdefault(engine.lane, self._kept_budget(engine.lane))
         return engine
 
-    def _refuses(self, name: str) -> bool:
-        if name not in self._refusals:
-            return False
-        since, refused = self._refusals[name]
-        lasts = RETRYABLE_REFUSAL_SECONDS if refused.retryable else REFUSAL_SECONDS
-        return time.monotonic() - since < lasts
-
     def _leaving_for(self, wanted: int) -> list[str]:
         with self._lock:
             return self._memory.leaving_for(wanted)
@@ -281,7 +216,7 @@ class ModelPool:
             held = ref(engine, self._gone.put)
             del engine
             waits = 0
-            while held() is not None and not self._closed.is_set():
+            while held() is not None and not self._thread.closed:
                 try:
                     self._gone.get(timeout=_LOOK_SECONDS)
                 except queue.Empty:

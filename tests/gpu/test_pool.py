@@ -13,7 +13,8 @@ from lepton_tasks.settings import Settings
 from tests.support.encoders import table, write_encoder, write_heads
 from workers import pool as module
 from workers.engines.base import Engine
-from workers.pool import Loading, ModelPool
+from workers.loading import Loading
+from workers.pool import ModelPool
 from workers.refusal import Refused
 
 pytestmark = pytest.mark.gpu

@@ -17,8 +17,8 @@ from tests.support.held import LengthEngine
 from workers.engines.base import Engine
 from workers.held import HeldJob, HeldJobs, Input
 from workers.holder import Holder
+from workers.loading import Loading
 from workers.outcomes import CRASHED, WRONG_OPTIONS, Failed
-from workers.pool import Loading
 from workers.refusal import Refused
 
 CANARY = "金丝雀-canary"

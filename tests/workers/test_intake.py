@@ -19,8 +19,8 @@ from workers.engines.base import Engine
 from workers.held import HeldJobs, Input
 from workers.holder import Holder
 from workers.intake import MAX_UNCLAIMED, Intake, Received
+from workers.loading import Loading
 from workers.outcomes import Failed
-from workers.pool import Loading
 from workers.preparer import Preparer
 from workers.refusal import Refused
 from workers.window import Window

@@ -14,11 +14,13 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from tests.support.encoders import table, write_encoder, write_heads
+from workers import loading
 from workers import pool as module
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.errors import CatalogueError, ModelError
-from workers.pool import Loading, ModelPool, footprint
+from workers.loading import Loading
+from workers.pool import ModelPool, footprint
 from workers.refusal import Refused
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
@@ -177,7 +179,7 @@ def test_a_broken_model_is_refused_without_its_path_and_tried_again_later(
         "it is not a model folder",
     )
     assert pool.engine("moderation", "broken") is found
-    monkeypatch.setattr(module, "REFUSAL_SECONDS", 0.0)
+    monkeypatch.setattr(loading, "REFUSAL_SECONDS", 0.0)
     shutil.copytree(models / "heads1", models / "absent heads")
     try:
         assert scores(bring(pool, "broken"))
