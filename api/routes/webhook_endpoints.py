@@ -6,13 +6,14 @@ import asyncio
 import time
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Tenant
 from api.body import read_object, read_optional_object
 from api.intake import parse_time
 from api.schemas import Page
+from api.sealing import needs_key
 from api.services import Services, ServicesDep
 from api.webhook_schemas import (
     DeliveryView,
@@ -45,7 +46,7 @@ TEST_SECONDS: Final = 25.0
 _LOOK_SECONDS: Final = 0.1
 _KEEP_OLD: Final = "keep_old_secret_active_for_24_hours"
 
-router = APIRouter(prefix="/v1", tags=["webhooks"])
+router = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=[Depends(needs_key)])
 
 EndpointId = Annotated[str, Path(description="Id of an endpoint, `ep_…`.")]
 
