@@ -1,21 +1,23 @@
 """From the body of ``POST /v1/jobs`` to a request that admission can judge.
 
 Only what HTTP adds is decided here: which fields there are, ISO 8601 times, and
-that a client cannot aim a webhook at a private address. The rest is admission's.
+where a client may aim a webhook. The rest is admission's.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from api.schemas import JobCreate
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.requests import JobRequest
+from lepton_tasks.webhooks.destination import check_target
+from lepton_tasks.webhooks.guard import EgressGuard
+from lepton_tasks.webhooks.target import UnusableUrl, parse_target
 
 
 def read_job_request(body: Mapping[str, Any], idempotency_key: str | None) -> JobRequest:
@@ -69,36 +71,45 @@ def parse_time(value: Any, param: str) -> Any:
     )
 
 
-def refuse_private_webhook(url: str | None) -> None:
-    """Refuse a webhook whose host is literally a private address or this machine.
+async def check_webhook(url: str | None, guard: EgressGuard) -> None:
+    """Judge a job's own webhook, which admission took, as the URL of an endpoint is judged.
 
-    A name that leads to one is found out when the webhook is sent.
-
-    >>> refuse_private_webhook("https://hooks.example.test/done")
-    >>> refuse_private_webhook("http://127.1:8080/")
-    Traceback (most recent call last):
-    ...
-    lepton_tasks.errors.InvalidInput: webhook must not lead to a private or loopback address
+    But for one thing: a name behind https is not looked up on the way of every submit. Where
+    it leads is found out when the webhook is sent.
 
     Raises:
-        InvalidInput: it does.
+        InvalidInput: it leads to a private address or this machine, or goes to a public
+            address without TLS.
     """
-    host = (urlsplit(url).hostname or "") if url is not None else ""
-    address = _literal_address(host)
-    local_name = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
-    if local_name or (address is not None and not address.is_global):
-        raise InvalidInput(
-            "webhook must not lead to a private or loopback address", "webhook", "private_address"
-        )
-
-
-def _literal_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if url is None:
+        return
     try:
-        address = ipaddress.ip_address(host)
+        target = parse_target(url)
+    except UnusableUrl as error:
+        raise InvalidInput(
+            "webhook must be an absolute https URL; an IPv4 address is written in full",
+            "webhook",
+            "invalid_url",
+        ) from error
+    known = _known_address(target.host)
+    if known is None and target.scheme == "https":
+        return
+    if known is None and not guard.allows_private:  # wherever it leads, it may not
+        raise InvalidInput("webhook must begin with https://", "webhook", "https_required")
+    await check_target(replace(target, host=known or target.host), guard, "webhook")
+
+
+def _known_address(host: str) -> str | None:
+    """Address of a host that needs no lookup: it is one, or this machine by name.
+
+    >>> [_known_address(host) for host in ("10.0.0.7", "::1", "localhost.", "a.localhost")]
+    ['10.0.0.7', '::1', '127.0.0.1', '127.0.0.1']
+    >>> [_known_address(host) for host in ("hooks.example.test", "mylocalhost")]
+    [None, None]
+    """
+    if f".{host.rstrip('.')}".endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ip_address(host))
     except ValueError:
-        try:  # 127.1, 0x7f000001 and 2130706433 are loopback too
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+        return None

@@ -11,12 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, Tenant
 from api.body import read_object
-from api.intake import read_job_request, refuse_private_webhook
+from api.intake import check_webhook, read_job_request
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
 from lepton_tasks.broker.wakeups import announce
-from lepton_tasks.jobs import Job, NewJob
-from lepton_tasks.requests import JobRequest
+from lepton_tasks.jobs import Job
 from lepton_tasks.states import TERMINAL, JobState
 
 MAX_WAIT_SECONDS: Final = 60.0
@@ -55,22 +54,15 @@ async def submit(
     asked = read_job_request(body, idempotency_key)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) <= MAX_QUICK_BYTES:
-        job = _admit(services, tenant, asked)
+        job = services.producer.admission.admit(tenant, asked)
     else:
-        job = await run_in_threadpool(_admit, services, tenant, asked)
+        job = await run_in_threadpool(services.producer.admission.admit, tenant, asked)
+    await check_webhook(job.webhook, services.guard)
     [submitted] = await services.producer.put_async([job])
     response.headers["location"] = f"/v1/jobs/{submitted.id}"
     if submitted.replayed:
         response.headers["idempotent-replayed"] = "true"
     return JobAccepted.of(submitted)
-
-
-def _admit(services: Services, tenant: str, asked: JobRequest) -> NewJob:
-    job = services.producer.admission.admit(tenant, asked)
-    settings = services.settings
-    if not (settings.webhook_allow_private or settings.webhook_private_networks):
-        refuse_private_webhook(job.webhook)
-    return job
 
 
 @router.get("/{job_id}", response_model=JobView, response_model_exclude_unset=True)

@@ -22,7 +22,7 @@ import certifi
 from yarl import URL
 
 from lepton_tasks.webhooks.egress import CheckedSockets, guarded_connector
-from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, UnknownHost
+from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, HttpsRequired, UnknownHost
 from lepton_tasks.webhooks.schedule import is_delivered
 from lepton_tasks.webhooks.target import Target, UnusableUrl, parse_target
 
@@ -81,20 +81,23 @@ class WebhookClient:
         self._connections = connections
         self._tls = tls
         self._sockets = CheckedSockets(guard)
-        self._sessions = AsyncExitStack()
+        self._open = AsyncExitStack()
+        self._sessions: dict[tuple[str, bool], aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
-        tls = self._tls or trusted_context()
-        self._keeping = await self._session(tls, IDLE_SECONDS)
-        self._closing = await self._session(tls, None)
+        trust = {"https": self._tls or trusted_context(), "http": None}
+        for scheme, tls in trust.items():
+            for keeps in (True, False):
+                session = await self._session(tls, IDLE_SECONDS if keeps else None)
+                self._sessions[scheme, keeps] = session
         return self
 
     async def _session(
-        self, tls: ssl.SSLContext, idle_seconds: float | None
+        self, tls: ssl.SSLContext | None, idle_seconds: float | None
     ) -> aiohttp.ClientSession:
         noting = aiohttp.TraceConfig()
         noting.on_connection_reuseconn.append(_note_reuse)
-        return await self._sessions.enter_async_context(
+        return await self._open.enter_async_context(
             aiohttp.ClientSession(
                 connector=guarded_connector(self._guard, self._sockets, tls, idle_seconds),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -110,7 +113,7 @@ class WebhookClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._sessions.aclose()
+        await self._open.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post ``body`` as JSON; whatever goes wrong out there is an answer, no exception.
@@ -125,7 +128,7 @@ class WebhookClient:
             if patience.expired():
                 return _failed(f"no complete answer within {self._deadline:g} s")
             return _failed(f"no connection: nothing accepts within {CONNECT_SECONDS:g} s")
-        except (UnusableUrl, ForbiddenAddress, UnknownHost) as error:
+        except (UnusableUrl, ForbiddenAddress, HttpsRequired, UnknownHost) as error:
             return _failed(str(error))
         except aiohttp.ClientError as error:
             return _failed(_reason(error))
@@ -145,7 +148,7 @@ class WebhookClient:
     async def _request(
         self, target: Target, headers: dict[str, str], body: bytes, seen: SimpleNamespace
     ) -> Answer:
-        session = self._keeping if len(self._sockets) < self._connections else self._closing
+        session = self._sessions[target.scheme, len(self._sockets) < self._connections]
         response = await session.post(
             URL(target.url, encoded=True),
             headers=headers,

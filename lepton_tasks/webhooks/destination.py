@@ -10,14 +10,19 @@ import asyncio
 from typing import Final
 
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, UnknownHost, is_public
-from lepton_tasks.webhooks.target import parse_target
+from lepton_tasks.webhooks.guard import EgressGuard, ForbiddenAddress, HttpsRequired, UnknownHost
+from lepton_tasks.webhooks.target import Target, parse_target
 
 LOOKUP_SECONDS: Final = 5.0
 
 
-async def check_destination(url: str, guard: EgressGuard, param: str = "url") -> None:
-    """Look the host up and judge its addresses; ``url`` is well-formed.
+async def check_destination(url: str, guard: EgressGuard) -> None:
+    """:func:`check_target` for the ``url`` of an endpoint, which is well-formed."""
+    await check_target(parse_target(url), guard, "url")
+
+
+async def check_target(target: Target, guard: EgressGuard, param: str) -> None:
+    """Look the host up and judge its addresses; ``param`` is the field that names them.
 
     Plain http is for receivers in a private network that the operator has allowed.
 
@@ -25,10 +30,9 @@ async def check_destination(url: str, guard: EgressGuard, param: str = "url") ->
         InvalidInput: the host has no address, one that webhooks may not reach, or a
             public one behind plain http.
     """
-    target = parse_target(url)
     try:
         async with asyncio.timeout(LOOKUP_SECONDS):
-            addresses = await guard.addresses(target.host, target.port)
+            await guard.addresses(target.host, target.port, secure=target.scheme == "https")
     except (UnknownHost, TimeoutError) as error:
         raise InvalidInput(
             f"{param}: the host has no address; check its name", param, "unresolvable_host"
@@ -37,5 +41,5 @@ async def check_destination(url: str, guard: EgressGuard, param: str = "url") ->
         raise InvalidInput(
             f"{param} must not lead to a private or loopback address", param, "private_address"
         ) from error
-    if target.scheme != "https" and any(is_public(address) for address in addresses):
-        raise InvalidInput(f"{param} must begin with https://", param, "https_required")
+    except HttpsRequired as error:
+        raise InvalidInput(f"{param} must begin with https://", param, "https_required") from error

@@ -23,14 +23,15 @@ class CheckedSockets:
         self._guard = guard
         self._made: WeakSet[socket.socket] = WeakSet()
 
-    def __call__(self, address: Any) -> socket.socket:
-        """A socket for an address as ``getaddrinfo`` gives it.
+    def make(self, address: Any, *, secure: bool) -> socket.socket:
+        """A socket for an address as ``getaddrinfo`` gives it; ``secure`` if TLS is spoken there.
 
         Raises:
             ForbiddenAddress: it may not be reached.
+            HttpsRequired: not without TLS.
         """
         family, kind, protocol, _, place = address
-        self._guard.check(place[0])
+        self._guard.check(place[0], secure=secure)
         made = socket.socket(family, kind, protocol)
         self._made.add(made)
         return made
@@ -41,20 +42,23 @@ class CheckedSockets:
 
 
 def guarded_connector(
-    guard: EgressGuard, sockets: CheckedSockets, tls: ssl.SSLContext, idle_seconds: float | None
+    guard: EgressGuard,
+    sockets: CheckedSockets,
+    tls: ssl.SSLContext | None,
+    idle_seconds: float | None,
 ) -> aiohttp.TCPConnector:
     """Connections under ``guard``, open for ``idle_seconds`` after a request. Needs a running loop.
 
-    None closes each after its request.
+    None closes each after its request. Without ``tls`` they are for plain http alone.
 
     A name is looked up for each new connection and all its addresses are checked; the
     address is checked again when its socket is made, which covers a URL that spells one out.
     """
     connector = partial(
         aiohttp.TCPConnector,
-        resolver=_GuardedResolver(guard),
-        socket_factory=sockets,
-        ssl=tls,
+        resolver=_GuardedResolver(guard, secure=tls is not None),
+        socket_factory=partial(sockets.make, secure=tls is not None),
+        ssl=tls or True,
         use_dns_cache=False,
         limit=0,
     )
@@ -64,8 +68,9 @@ def guarded_connector(
 
 
 class _GuardedResolver(AbstractResolver):
-    def __init__(self, guard: EgressGuard) -> None:
+    def __init__(self, guard: EgressGuard, *, secure: bool) -> None:
         self._guard = guard
+        self._secure = secure
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -79,7 +84,7 @@ class _GuardedResolver(AbstractResolver):
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for address in await self._guard.addresses(host, port)
+            for address in await self._guard.addresses(host, port, secure=self._secure)
         ]
 
     async def close(self) -> None:

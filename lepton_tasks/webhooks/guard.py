@@ -43,6 +43,12 @@ class ForbiddenAddress(LeptonError):
     code = "forbidden_address"
 
 
+class HttpsRequired(LeptonError):
+    """A webhook would go to a public address over plain http."""
+
+    code = "https_required"
+
+
 class UnknownHost(LeptonError):
     """A webhook's host has no address."""
 
@@ -111,28 +117,42 @@ class EgressGuard:
         self._resolve = resolve
         self._lookups: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
 
-    async def addresses(self, host: str, port: int) -> list[str]:
+    @property
+    def allows_private(self) -> bool:
+        """Whether any address may be reached that is not public."""
+        return self._allow_private or bool(self._networks)
+
+    async def addresses(self, host: str, port: int, *, secure: bool = True) -> list[str]:
         """Addresses of ``host``, all of them checked, best first; at least one.
+
+        ``secure`` says that TLS is spoken with them.
 
         Raises:
             UnknownHost: it has none.
             ForbiddenAddress: one of them may not be reached.
+            HttpsRequired: all may, and one of them not without TLS.
         """
         found = await asyncio.shield(self._lookup(host, port))
         if not found:
             raise UnknownHost("the host has no address")
         for address in found:
             self.check(address)
+        for address in found:
+            self.check(address, secure=secure)
         return found
 
-    def check(self, address: str) -> None:
+    def check(self, address: str, *, secure: bool = True) -> None:
         """Refuse an address that may not be reached.
 
         Raises:
             ForbiddenAddress: it is not public, and not allowed by name.
+            HttpsRequired: it is public, and the connection would not be ``secure``: plain
+                http is for private networks that the operator has allowed.
         """
         if not self._may_reach(address):
             raise ForbiddenAddress("the host leads to an address that is not public")
+        if not secure and is_public(address):
+            raise HttpsRequired("plain http does not go to a public address; use https")
 
     def _lookup(self, host: str, port: int) -> asyncio.Future[list[str]]:
         """The lookup of a host that is on the way, so that a dead name takes one thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from lepton_tasks.errors import StoreUnavailable
+from lepton_tasks.webhooks.guard import EgressGuard
 from tests.support.api import Api, error_of
 
 CANARY = "canary金丝雀"
@@ -54,6 +56,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"webhook": "http://[::1]/"}, "webhook"),
     ({"webhook": "http://[::ffff:127.0.0.1]/"}, "webhook"),
     ({"webhook": "http://2130706433/"}, "webhook"),
+    ({"webhook": "http://1.1.1.1/"}, "webhook"),
+    ({"webhook": "http://example.test/"}, "webhook"),
     ({"webhook": 5}, "webhook"),
     ({"metadata": {"k": 1}}, "metadata.k"),
     ({"metadata": [CANARY]}, "metadata"),
@@ -163,9 +167,8 @@ def test_a_long_name_is_cut_in_the_answer(api: Api) -> None:
 
 
 def test_private_webhooks_are_taken_where_the_operator_allows_them(api: Api) -> None:
-    services = api.client.app.state.services  # type: ignore[attr-defined]
-    allowed = services.settings.model_copy(update={"webhook_allow_private": True})
-    object.__setattr__(services, "settings", allowed)
+    state = api.client.app.state  # type: ignore[attr-defined]
+    state.services = replace(state.services, guard=EgressGuard(allow_private=True))
     assert api.submit(input="x", webhook="http://127.0.0.1:9/").status_code == 202
 
 

@@ -204,6 +204,24 @@ def test_a_network_may_be_allowed_and_no_other(receiver: Receiver) -> None:
         assert post("http://a.test/", found).error == refused
 
 
+def test_plain_http_reaches_allowed_networks_and_no_public_address(
+    receiver: Receiver, connects: list[str]
+) -> None:
+    refused = "plain http does not go to a public address; use https"
+    allowed = parse_networks("127.0.0.0/8")
+    for found in (["1.1.1.1"], ["127.0.0.1", "1.1.1.1"], ["2606:4700::1111"]):
+        for guard in (
+            EgressGuard(resolve=answering(*found), networks=allowed),
+            EgressGuard(resolve=answering(*found), allow_private=True),
+        ):
+            assert post(receiver.url("/hook", "hooks.example.test"), guard).error == refused
+    for address in ("1.1.1.1", "[2606:4700::1111]"):  # is not looked up
+        assert post(f"http://{address}/", EgressGuard(networks=allowed)).error == refused
+    assert connects == []
+    here = EgressGuard(resolve=answering("127.0.0.1"), networks=allowed)
+    assert post(receiver.url("/hook", "hooks.example.test"), here).status == 200
+
+
 def test_a_redirect_into_the_private_network_is_not_followed(
     receiver: Receiver, connects: list[str]
 ) -> None:
