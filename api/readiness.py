@@ -6,19 +6,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-import anyio
 import redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import OneAtATime
 from lepton_tasks.broker.connection import check_redis
-from lepton_tasks.errors import BrokerAway, BrokerUnavailable, LeptonError
+from lepton_tasks.errors import BrokerAway, BrokerUnavailable, LeptonError, StoreUnavailable
 from lepton_tasks.queues import Priority, queue_name
 from lepton_tasks.store.schema import release_revision, schema_revision
 from lepton_tasks.store.store import Store
+from lepton_tasks.store.trial import try_writing
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ _TIMEOUT_SECONDS: Final = 3.0
 _KEEP_SECONDS: Final = 1.0
 _COUNT_SECONDS: Final = 0.5
 """How long an answer waits for the count of the backlog; it takes longer the more there is."""
+_TRIAL_SECONDS: Final = 0.5
+"""How long an answer waits for a row to be written; on a busy database it takes its time."""
+_BETWEEN_TRIALS_SECONDS: Final = 5.0
 _UNKNOWN: Final = "unknown"
 
 
@@ -64,7 +68,10 @@ class Readiness:
 
 
 class ReadinessProbe:
-    """Looks at database and Redis, at most once a second however many ask."""
+    """Looks at database and Redis, at most once a second however many ask.
+
+    Whether the database can be written is tried every few seconds.
+    """
 
     def __init__(self, store: Store, client: redis.Redis, tasks: Sequence[str]) -> None:
         """``tasks`` are all that are known here."""
@@ -74,9 +81,12 @@ class ReadinessProbe:
         self._queues = [(task, priority) for task in tasks for priority in Priority]
         self._lock = asyncio.Lock()
         # Threads of its own: a probe must answer while all others wait for the database.
-        self._threads = anyio.CapacityLimiter(2)
-        self._counters = anyio.CapacityLimiter(1)
+        self._looking = OneAtATime(self._look)
+        self._trying = OneAtATime(self._try_writing)
+        self._counting = OneAtATime(self._count)
         self._counted: dict[str, int] | None = None
+        self._tried_at = float("-inf")
+        self._writes = "ok"
         self._seen: Readiness | None = None
         self._seen_at = 0.0
         self._redis_said = "ok"
@@ -91,20 +101,19 @@ class ReadinessProbe:
 
     async def backlog(self) -> dict[str, int] | None:
         """Count queued jobs by queue: those of the last count that has ended, None before."""
-        if self._counters.available_tokens:
-            with anyio.move_on_after(_COUNT_SECONDS):
-                await anyio.to_thread.run_sync(
-                    self._count, abandon_on_cancel=True, limiter=self._counters
-                )
+        await self._counting.ask(_COUNT_SECONDS)
         return self._counted
 
     async def _probe(self) -> Readiness:
-        found: Readiness | None = None
-        with anyio.move_on_after(_TIMEOUT_SECONDS):
-            found = await anyio.to_thread.run_sync(
-                self._look, abandon_on_cancel=True, limiter=self._threads
-            )
-        return found or Readiness("no answer in time", _UNKNOWN, _UNKNOWN)
+        found = await self._looking.ask(_TIMEOUT_SECONDS)
+        if found is None:
+            return Readiness("no answer in time", _UNKNOWN, _UNKNOWN)
+        if not found.ready:
+            return found
+        if time.monotonic() - self._tried_at > _BETWEEN_TRIALS_SECONDS:
+            self._tried_at = time.monotonic()
+            await self._trying.ask(_TRIAL_SECONDS)
+        return replace(found, database=self._writes)
 
     def _look(self) -> Readiness:
         broker = self._look_at_redis()
@@ -124,6 +133,18 @@ class ReadinessProbe:
             return Readiness("unusable", _UNKNOWN, broker)
         named = {queue_name(*queue): round(age, 3) for queue, age in oldest.items()}
         return Readiness("ok", "ok", broker, workers, named)
+
+    def _try_writing(self) -> None:
+        said = "ok"
+        try:
+            try_writing(self._store.database)
+        except StoreUnavailable as error:
+            said = "cannot be written"
+            if said != self._writes:  # the reason names the address: it is for the log alone
+                logger.error("%s", error)
+        except SQLAlchemyError:
+            return  # busy, which says nothing of whether it can be written
+        self._writes = said
 
     def _count(self) -> None:
         try:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from api import readiness
 from api.readiness import Readiness, ReadinessProbe
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.jobs import NewJob, Payload
@@ -81,6 +85,81 @@ def test_a_database_that_is_away_is_not_ready(redis_url: str) -> None:
     seen = asyncio.run(probe.look())
     assert (seen.ready, seen.database, seen.redis) == (False, "unreachable", "ok")
     assert seen.missing == ["database"]
+
+
+def refuse_writes(database: Database) -> Callable[[], None]:
+    """Make a database read-only for those who take a connection; returns what ends that."""
+    on, off = ("PRAGMA query_only=ON", "PRAGMA query_only=OFF")
+    if database.dialect == "postgresql":
+        on, off = (f"SET default_transaction_read_only={value}" for value in ("on", "off"))
+    says = [on]
+
+    def apply(connection: Any, *_: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(says[0])
+        if database.dialect == "postgresql":
+            connection.commit()
+
+    event.listen(database.engine, "checkout", apply)
+    return lambda: says.__setitem__(0, off)
+
+
+def test_a_database_that_can_only_be_read_is_missed_and_noticed_when_it_is_back(
+    store: Store,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(readiness, "_KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "_BETWEEN_TRIALS_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "_TRIAL_SECONDS", 60.0)
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), TASKS)
+
+    async def looks() -> list[Readiness]:
+        seen = [await probe.look()]
+        write_again = refuse_writes(store.database)
+        seen += [await probe.look(), await probe.look()]
+        write_again()
+        return [*seen, await probe.look()]
+
+    before, *without, after = asyncio.run(looks())
+    assert before.ready and after.ready
+    for seen in without:
+        assert (seen.ready, seen.database, seen.missing) == (
+            False,
+            "cannot be written",
+            ["database"],
+        )
+    [said] = [line for line in caplog.messages if "cannot be used" in line]  # once
+    assert "read" in said
+
+
+def test_writing_is_tried_every_few_seconds_however_many_look(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Database] = []
+    monkeypatch.setattr(readiness, "try_writing", tried.append)
+    monkeypatch.setattr(readiness, "_KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "_BETWEEN_TRIALS_SECONDS", 3_600.0)
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), TASKS)
+
+    async def look() -> None:
+        for _ in range(5):
+            assert (await probe.look()).ready
+
+    asyncio.run(look())
+    assert tried == [store.database]
+
+
+def test_a_database_that_is_busy_writing_is_ready(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(readiness, "_TRIAL_SECONDS", 0.05)
+    monkeypatch.setattr(readiness, "try_writing", lambda _: go_on.wait(60.0))
+    probe = ReadinessProbe(store, connect(redis_url, 2.0), TASKS)
+    assert asyncio.run(probe.look()).ready
+    go_on.set()
 
 
 def test_another_schema_is_not_ready_and_is_noticed(store: Store, redis_url: str) -> None:
