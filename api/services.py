@@ -12,10 +12,12 @@ import redis
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.announcing import Announcements
 from api.key_cache import KeyCache
 from api.readiness import ReadinessProbe
 from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect
+from lepton_tasks.broker.wakeups import Announcer
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
@@ -31,6 +33,7 @@ class Services:
     producer: Producer
     redis: redis.Redis
     waiting: Waiting
+    announcements: Announcements
     readiness: ReadinessProbe
     keys: KeyCache
     guard: EgressGuard
@@ -48,6 +51,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         client = connect(settings.redis_url, settings.publish_timeout)
         producer = Producer(settings, store)
         waiting = Waiting(store.jobs, settings.redis_url)
+        announcements = Announcements(Announcer(client, is_away=lambda: False))
         readiness = ReadinessProbe(store, client, list(producer.admission.tasks))
         task = asyncio.create_task(waiting.run())
         try:
@@ -56,11 +60,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 allow_private=settings.webhook_allow_private,
                 networks=parse_networks(settings.webhook_private_networks),
             )
-            yield Services(settings, store, producer, client, waiting, readiness, keys, guard)
+            yield Services(
+                settings,
+                store,
+                producer,
+                client,
+                waiting,
+                announcements,
+                readiness,
+                keys,
+                guard,
+            )
         finally:
             waiting.release()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await run_in_threadpool(announcements.close)
             producer.close()
             client.close()
     finally:

@@ -14,7 +14,6 @@ from api.body import read_object
 from api.intake import check_webhook, read_job_request
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
-from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import TERMINAL, JobState
 
@@ -126,9 +125,9 @@ async def cancel(job_id: JobId, tenant: Tenant, services: ServicesDep) -> Any:
 
 
 def _cancel(services: Services, tenant: str, job_id: str) -> Job:
-    job = services.producer.cancel(job_id, tenant)
+    job = services.store.jobs.cancel(tenant, job_id)
     if job.state in TERMINAL:
-        announce(services.redis, [job_id], deliveries=True)
+        services.announcements.say([job_id])
     return job
 
 

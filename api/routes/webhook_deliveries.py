@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Tenant
 from api.services import ServicesDep
 from api.webhook_schemas import DeliveryDetail, DeliveryView
-from lepton_tasks.broker.wakeups import announce
 
 router = APIRouter(prefix="/v1/webhook_deliveries", tags=["webhooks"])
 
@@ -38,7 +37,7 @@ async def replay(delivery_id: DeliveryId, tenant: Tenant, services: ServicesDep)
 
     def work() -> DeliveryView:
         delivery = services.store.deliveries.replay(tenant, delivery_id)
-        announce(services.redis, (), deliveries=True)
+        services.announcements.say()
         return DeliveryView.of(delivery)
 
     return await run_in_threadpool(work)

@@ -26,7 +26,6 @@ from api.webhook_schemas import (
     ReplayAsked,
     Replayed,
 )
-from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.delivery_history import DeliveryView as StoredDelivery
@@ -231,7 +230,7 @@ async def test(
     event_type = check_event_type(body.get("event_type", EVENT_TYPES[0]), "event_type")
     owed = services.store.endpoints.send_test
     delivery_id = await run_in_threadpool(owed, tenant, endpoint_id, event_type)
-    await run_in_threadpool(announce, services.redis, (), True)
+    services.announcements.say()
     past = await _first_attempt(services, tenant, delivery_id)
     await run_in_threadpool(services.store.deliveries.cancel, tenant, delivery_id)
     error = past.error if past else "it was not sent in time; is `lepton io` running?"
@@ -307,7 +306,7 @@ async def replay(
             after=asked.after,
             limit=REPLAY_PAGE,
         )
-        announce(services.redis, (), deliveries=True)
+        services.announcements.say()
         return Replayed(replayed=step.count, last_id=step.last_id, has_more=step.has_more)
 
     return await run_in_threadpool(work)
