@@ -9,7 +9,15 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
-from api.routes import batches, health, jobs, tasks, webhook_deliveries, webhook_endpoints
+from api.routes import (
+    batches,
+    endpoint_deliveries,
+    health,
+    jobs,
+    tasks,
+    webhook_deliveries,
+    webhook_endpoints,
+)
 from api.services import open_services
 from lepton_tasks import __version__
 from lepton_tasks.settings import Settings
@@ -37,6 +45,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_error_handlers(app)
     app.add_middleware(RequestContext)
-    for part in (jobs, tasks, batches, webhook_endpoints, webhook_deliveries, health):
+    for part in (
+        jobs,
+        tasks,
+        batches,
+        webhook_endpoints,
+        endpoint_deliveries,
+        webhook_deliveries,
+        health,
+    ):
         app.include_router(part.router)
     return app

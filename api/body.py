@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from api.errors import ApiError
+from lepton_tasks.fields import refuse_unknown
+
+SMALL_BYTES: Final = 64 * 1024
+"""Most bytes of a body that holds no texts of a job."""
+
+
+def takes(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that is read here and judged by our own rules, for OpenAPI."""
+    schema = {"schema": model.model_json_schema()}
+    return {"requestBody": {"required": True, "content": {"application/json": schema}}}
 
 
 async def read_object(request: Request, limit: int) -> dict[str, Any]:
@@ -37,12 +49,19 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
-async def read_optional_object(request: Request, limit: int) -> dict[str, Any]:
-    """Read the body as :func:`read_object` does; none at all counts as an empty object."""
+async def read_fields(request: Request, known: Iterable[str]) -> dict[str, Any]:
+    """Read a small body that may be left out, and has no fields but ``known``.
+
+    Raises:
+        ApiError: see :func:`read_object`.
+        InvalidInput: there is another field.
+    """
     empty = request.headers.get("content-length", "0") == "0"
     if empty and "transfer-encoding" not in request.headers:
         return {}
-    return await read_object(request, limit)
+    body = await read_object(request, SMALL_BYTES)
+    refuse_unknown(body, known)
+    return body
 
 
 def _too_large(limit: int) -> ApiError:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
 from api.schemas import JobCreate
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.fields import refuse_unknown
 from lepton_tasks.requests import JobRequest
+from lepton_tasks.times import parse_time
 from lepton_tasks.webhooks.destination import check_target
 from lepton_tasks.webhooks.guard import EgressGuard
 from lepton_tasks.webhooks.target import UnusableUrl, parse_target
@@ -31,44 +32,14 @@ def read_job_request(body: Mapping[str, Any], idempotency_key: str | None) -> Jo
     Raises:
         InvalidInput: a field is unknown, ``task`` is missing, or ``run_at`` is no time.
     """
-    for name in body:
-        if name not in JobCreate.model_fields:
-            known = ", ".join(JobCreate.model_fields)
-            raise InvalidInput(
-                f"there is no field {name}; the fields are: {known}", name, "unknown_field"
-            )
+    refuse_unknown(body, JobCreate.model_fields)
     fields = {name: value for name, value in body.items() if value is not None}
     task = fields.get("task")
     if not isinstance(task, str):
         raise InvalidInput("task must name a task; see GET /v1/tasks", "task", "invalid_type")
-    if "run_at" in fields:
+    if isinstance(fields.get("run_at"), str):
         fields["run_at"] = parse_time(fields["run_at"], "run_at")
     return JobRequest(**fields, idempotency_key=idempotency_key)
-
-
-def parse_time(value: Any, param: str) -> Any:
-    """Turn an ISO 8601 time into Unix seconds; anything but a string passes unchanged.
-
-    >>> parse_time("2026-01-01T08:00:00+08:00", "run_at"), parse_time(1767225600, "run_at")
-    (1767225600.0, 1767225600)
-
-    Raises:
-        InvalidInput: a string that is no time, or has no offset.
-    """
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return moment.timestamp()
-    except (ValueError, OverflowError):
-        pass  # answered below, as for a time without an offset
-    raise InvalidInput(
-        f"{param} must be Unix seconds or an ISO 8601 time with an offset, "
-        "such as 2026-01-31T08:00:00Z",
-        param,
-        "invalid_time",
-    )
 
 
 async def check_webhook(url: str | None, guard: EgressGuard) -> None:

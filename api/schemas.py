@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -15,8 +16,20 @@ from lepton_tasks.store.batches import Batch
 DataT = TypeVar("DataT")
 
 
-def _described(schema: dict[str, Any]) -> Any:
-    # Admission judges the value, for all producers alike; this only documents it.
+class Stored(Protocol):
+    """Something that the store lists, and that has an id."""
+
+    @property
+    def id(self) -> str:
+        """Its id, from which a list goes on."""
+        ...
+
+
+StoredT = TypeVar("StoredT", bound=Stored)
+
+
+def described(schema: dict[str, Any]) -> Any:
+    """Document a value that our own rules judge, for all producers alike; HTTP does not."""
     return WithJsonSchema(schema)
 
 
@@ -25,24 +38,24 @@ class JobCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task: Annotated[Any, _described({"type": "string", "description": "see GET /v1/tasks"})]
-    input: Annotated[Any, _described({"description": "an item of the task"})] = None
-    inputs: Annotated[Any, _described({"type": "array", "items": {}})] = None
-    options: Annotated[Any, _described({"type": "object"})] = None
-    priority: Annotated[Any, _described({"type": "string", "enum": [*Priority]})] = None
-    ttl_seconds: Annotated[Any, _described({"type": "number", "exclusiveMinimum": 0})] = None
+    task: Annotated[Any, described({"type": "string", "description": "see GET /v1/tasks"})]
+    input: Annotated[Any, described({"description": "an item of the task"})] = None
+    inputs: Annotated[Any, described({"type": "array", "items": {}})] = None
+    options: Annotated[Any, described({"type": "object"})] = None
+    priority: Annotated[Any, described({"type": "string", "enum": [*Priority]})] = None
+    ttl_seconds: Annotated[Any, described({"type": "number", "exclusiveMinimum": 0})] = None
     run_at: Annotated[
         Any,
-        _described(
+        described(
             {
                 "type": ["number", "string"],
                 "description": "Unix seconds, or an ISO 8601 time with an offset",
             }
         ),
     ] = None
-    webhook: Annotated[Any, _described({"type": "string", "format": "uri"})] = None
+    webhook: Annotated[Any, described({"type": "string", "format": "uri"})] = None
     metadata: Annotated[
-        Any, _described({"type": "object", "additionalProperties": {"type": "string"}})
+        Any, described({"type": "object", "additionalProperties": {"type": "string"}})
     ] = None
 
 
@@ -152,6 +165,20 @@ class Page(BaseModel, Generic[DataT]):
     first_id: str | None
     last_id: str | None
     has_more: bool
+
+    @classmethod
+    def of(
+        cls, found: Sequence[StoredT], limit: int, view: Callable[[StoredT], DataT]
+    ) -> Page[DataT]:
+        """Page of the first ``limit`` of ``found``, which holds one more where there are more."""
+        shown = found[:limit]
+        return cls(
+            object="list",
+            data=[view(one) for one in shown],
+            first_id=shown[0].id if shown else None,
+            last_id=shown[-1].id if shown else None,
+            has_more=len(found) > limit,
+        )
 
 
 class TaskLimits(BaseModel):

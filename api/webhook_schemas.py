@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas import described
 from lepton_tasks.states import DeliveryState, EndpointState
 from lepton_tasks.store.delivery_history import DeliveryView as StoredDelivery
 from lepton_tasks.store.delivery_history import PastAttempt
 from lepton_tasks.store.endpoints import Endpoint
 from lepton_tasks.webhooks.events import EVENT_TYPES, ORDINARY_EVENTS
+
+EndpointId = Annotated[str, Path(description="Id of an endpoint, `ep_…`.")]
 
 _OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
 
@@ -21,28 +25,28 @@ class EndpointChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[Any, WithJsonSchema({"type": "string", "format": "uri"})] = None
-    name: Annotated[Any, WithJsonSchema({"type": "string"})] = None
-    description: Annotated[Any, WithJsonSchema({"type": "string"})] = None
+    url: Annotated[Any, described({"type": "string", "format": "uri"})] = None
+    name: Annotated[Any, described({"type": "string"})] = None
+    description: Annotated[Any, described({"type": "string"})] = None
     event_types: Annotated[
         Any,
-        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": [*EVENT_TYPES]}}),
+        described({"type": "array", "items": {"type": "string", "enum": [*EVENT_TYPES]}}),
     ] = None
     headers: Annotated[
-        Any, WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}})
+        Any, described({"type": "object", "additionalProperties": {"type": "string"}})
     ] = None
     rate_limit: Annotated[
-        Any, WithJsonSchema({"type": "number", "description": "most requests a second"})
+        Any, described({"type": "number", "description": "most requests a second"})
     ] = None
 
 
 class EndpointCreate(EndpointChange):
     """A new endpoint. Without ``event_types`` it gets all ordinary events."""
 
-    url: Annotated[Any, WithJsonSchema({"type": "string", "format": "uri"})]
-    secret: Annotated[
-        Any, WithJsonSchema({"type": "string", "description": "your own, `whsec_…`"})
-    ] = None
+    url: Annotated[Any, described({"type": "string", "format": "uri"})]
+    secret: Annotated[Any, described({"type": "string", "description": "your own, `whsec_…`"})] = (
+        None
+    )
 
 
 class EndpointView(BaseModel):

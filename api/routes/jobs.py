@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, Tenant
-from api.body import read_object
+from api.body import read_object, takes
 from api.intake import check_webhook, read_job_request
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
@@ -30,12 +30,7 @@ JobId = Annotated[str, Path(description="Id of a job, `job_…`.")]
 @router.post(
     "",
     status_code=202,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": JobCreate.model_json_schema()}},
-        }
-    },
+    openapi_extra=takes(JobCreate),
 )
 async def submit(
     request: Request,
@@ -104,15 +99,7 @@ async def list_jobs(
             tenant, task=task, state=state, batch_id=batch_id, after=after, limit=limit + 1
         )
 
-    found = await run_in_threadpool(page)
-    shown = [JobView.of(job) for job in found[:limit]]
-    return Page[JobView](
-        object="list",
-        data=shown,
-        first_id=shown[0].id if shown else None,
-        last_id=shown[-1].id if shown else None,
-        has_more=len(found) > limit,
-    )
+    return Page[JobView].of(await run_in_threadpool(page), limit, JobView.of)
 
 
 @router.post("/{job_id}/cancel", response_model=JobView, response_model_exclude_unset=True)

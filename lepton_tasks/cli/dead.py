@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
@@ -18,6 +17,7 @@ from lepton_tasks.errors import Conflict, InvalidInput, NotFound
 from lepton_tasks.settings import load_settings
 from lepton_tasks.store.dead_letters import DeadLetter, DeadLetterStore
 from lepton_tasks.store.store import open_store
+from lepton_tasks.times import show_time
 
 app = typer.Typer(
     help="""Look at dead jobs, and put them back.
@@ -158,7 +158,7 @@ def _letters() -> Iterator[DeadLetterStore]:
 def _line(letter: DeadLetter) -> str:
     columns = [
         letter.id,
-        _time(letter.died_at),
+        show_time(letter.died_at),
         letter.task,
         letter.priority,
         letter.tenant,
@@ -175,14 +175,15 @@ def _page(letter: DeadLetter) -> str:
         "task": f"{letter.task}.{letter.priority}",
         "tenant": letter.tenant,
         "batch": letter.batch_id or "-",
-        "created": _time(letter.created_at),
-        "died": _time(letter.died_at),
+        "created": show_time(letter.created_at),
+        "died": show_time(letter.died_at),
         "reason": letter.reason,
         "inputs": str(letter.items),
         "crashes": _crashes(letter),
         "workers": ", ".join(letter.crashes.workers),
         "redriven": "; ".join(
-            f"{_time(one.at)} by {one.by} after {one.crashes} crashes" for one in letter.redrives
+            f"{show_time(one.at)} by {one.by} after {one.crashes} crashes"
+            for one in letter.redrives
         )
         or "never",
     }
@@ -200,7 +201,3 @@ def _json(letter: DeadLetter) -> str:
     fields = asdict(letter)
     fields["crashes"] = orjson.Fragment(letter.crashes.dump())
     return orjson.dumps(fields).decode()
-
-
-def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

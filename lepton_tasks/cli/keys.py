@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from lepton_tasks.cli.opened import opened_store
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.settings import load_settings
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.times import show_time
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -31,7 +28,7 @@ def create(
     """Make an API key and print it, this once: the store keeps only its hash."""
     _check_name(tenant, "--tenant", required=True)
     _check_name(name, "--name", required=False)
-    with _store() as store:
+    with opened_store() as store:
         typer.echo(store.keys.create(tenant, name))
         if show_webhook_secret:
             typer.echo(store.keys.webhook_secret(tenant))
@@ -43,11 +40,11 @@ def list_keys(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's keys.")] = None,
 ) -> None:
     """List keys, oldest first, without their secret parts."""
-    with _store() as store:
+    with opened_store() as store:
         found = store.keys.all(tenant)
     for key in found:
-        state = "active" if key.revoked_at is None else f"revoked {_time(key.revoked_at)}"
-        columns = [key.id, key.tenant, f"{key.prefix}…", _time(key.created_at), state, key.name]
+        state = "active" if key.revoked_at is None else f"revoked {show_time(key.revoked_at)}"
+        columns = [key.id, key.tenant, f"{key.prefix}…", show_time(key.created_at), state, key.name]
         typer.echo("\t".join(columns))
     if not found:
         typer.echo("There are no keys; `lepton keys create` makes one.", err=True)
@@ -56,7 +53,7 @@ def list_keys(
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="Id from `lepton keys list`.")]) -> None:
     """Revoke a key; it fails from the next request on."""
-    with _store() as store:
+    with opened_store() as store:
         store.keys.revoke(key_id)
     typer.echo(f"revoked {key_id}", err=True)
 
@@ -65,17 +62,8 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Id from `lepton keys list
 def webhook_secret(tenant: TenantOption = "default") -> None:
     """Print the secret that signs a tenant's webhooks."""
     _check_name(tenant, "--tenant", required=True)
-    with _store() as store:
+    with opened_store() as store:
         typer.echo(store.keys.webhook_secret(tenant))
-
-
-@contextmanager
-def _store() -> Iterator[Store]:
-    store = open_store(load_settings())
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _check_name(name: str, option: str, required: bool) -> None:
@@ -85,7 +73,3 @@ def _check_name(name: str, option: str, required: bool) -> None:
             f"{_LONGEST_NAME} characters",
             option,
         )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.settings import load_settings
+from lepton_tasks.times import show_time
 from lepton_tasks.transport.quarantine import Quarantine, Quarantined
 
 app = typer.Typer(help="Look at messages that no worker could read.", no_args_is_help=True)
@@ -69,8 +69,8 @@ def _quarantine() -> Quarantine:
 
 
 def _line(message: Quarantined) -> str:
-    at = datetime.fromtimestamp(message.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    columns = [message.id, at, message.queue, str(len(message.raw)), message.reason]
+    at, size = show_time(message.at), str(len(message.raw))
+    columns = [message.id, at, message.queue, size, message.reason]
     return "\t".join(_printable(column.encode()) for column in columns)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
 import typer
 
 from lepton_tasks.cli.listen import listen
+from lepton_tasks.cli.opened import opened_store
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.settings import load_settings
 from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.delivery_history import UNDELIVERED, DeliveryView, PastAttempt
 from lepton_tasks.store.endpoints import Endpoint
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.store.store import Store
+from lepton_tasks.times import parse_time, show_time
 from lepton_tasks.webhooks.events import EVENT_TYPES
 
 app = typer.Typer(
@@ -61,7 +60,7 @@ def list_them(
     """
     if state is not None and endpoint is None:
         raise InvalidInput("--state goes with --endpoint", "--state")
-    with _store() as store:
+    with opened_store() as store:
         if endpoint is None:
             found = [_endpoint(one, as_json) for one in _endpoints(store, tenant, limit + 1)]
         else:
@@ -110,7 +109,7 @@ def replay(
         raise InvalidInput("--endpoint needs --since", "--since")
     if delivery_id is not None and (since or until or delivered):
         raise InvalidInput("--since, --until and --delivered go with --endpoint", "--since")
-    with _store() as store:
+    with opened_store() as store:
         if delivery_id is not None:
             store.deliveries.replay(tenant, delivery_id)
             typer.echo(f"on its way again: {delivery_id}", err=True)
@@ -143,7 +142,7 @@ def try_out(
     """
     if event_type not in EVENT_TYPES:
         raise InvalidInput(f"--event-type is one of {', '.join(EVENT_TYPES)}", "--event-type")
-    with _store() as store:
+    with opened_store() as store:
         delivery_id = store.endpoints.send_test(tenant, endpoint, event_type)
         past = _first_attempt(store, tenant, delivery_id, wait)
         store.deliveries.cancel(tenant, delivery_id)
@@ -192,15 +191,6 @@ def _deliveries(
         most, after = most - len(page), page[-1].id
 
 
-@contextmanager
-def _store() -> Iterator[Store]:
-    store = open_store(load_settings())
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def _endpoint(one: Endpoint, as_json: bool) -> str:
     if as_json:
         return _json(one)
@@ -208,15 +198,15 @@ def _endpoint(one: Endpoint, as_json: bool) -> str:
     if one.disabled_reason is not None:
         why = str(one.disabled_reason)
     elif one.failing_since is not None:
-        why = f"since {_time(one.failing_since)}"
+        why = f"since {show_time(one.failing_since)}"
     return "\t".join([one.id, one.state, one.url, why, one.name])
 
 
 def _delivery(one: DeliveryView, as_json: bool) -> str:
     if as_json:
         return _json(one)
-    due = _time(one.next_at) if one.state == DeliveryState.PENDING else ""
-    columns = [one.id, _time(one.created_at), one.event_type, one.state, str(one.attempt), due]
+    due = show_time(one.next_at) if one.state == DeliveryState.PENDING else ""
+    columns = [one.id, show_time(one.created_at), one.event_type, one.state, str(one.attempt), due]
     return "\t".join(columns)
 
 
@@ -234,18 +224,4 @@ def _parse_time(text: str, option: str) -> float:
         return float(text)
     except ValueError:
         pass  # the other form
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.timestamp()
-    except (ValueError, OverflowError):
-        pass  # answered below, as for a time without an offset
-    raise InvalidInput(
-        f"{option} must be Unix seconds or an ISO 8601 time with an offset, "
-        "such as 2026-01-31T08:00:00Z",
-        option,
-    )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return parse_time(text, option)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.fields import refuse_unknown
 from lepton_tasks.store.endpoints import NewEndpoint
 from lepton_tasks.webhooks.events import EVENT_TYPES
 from lepton_tasks.webhooks.signing import check_secret, new_secret
@@ -57,6 +58,7 @@ def new_endpoint(fields: Mapping[str, Any]) -> NewEndpoint:
     Raises:
         InvalidInput: a field is unknown or wrong, or ``url`` is missing.
     """
+    refuse_unknown(fields, [*_CHECKS, "secret"])
     secret = fields.get("secret")
     checked = changes({name: value for name, value in fields.items() if name != "secret"})
     if "url" not in checked:
@@ -72,13 +74,7 @@ def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidInput: a field is unknown or wrong; ``param`` names it.
     """
-    for name in fields:
-        if name not in _CHECKS:
-            raise InvalidInput(
-                f"there is no field {name}; the fields are: {', '.join([*_CHECKS, 'secret'])}",
-                name,
-                "unknown_field",
-            )
+    refuse_unknown(fields, _CHECKS)
     found = {}
     for name, value in fields.items():
         field, check = _CHECKS[name]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from api.body import read_object
+from api.body import SMALL_BYTES, read_fields, read_object
 from api.errors import ApiError
+from lepton_tasks.errors import InvalidInput
 
 LIMIT = 64
 
@@ -57,3 +58,24 @@ def test_what_is_no_object_is_refused(body: bytes, status: int) -> None:
 def test_the_refusal_quotes_nothing() -> None:
     error, _ = read([b'{"text": secret}'])
     assert "secret" not in str(error)
+
+
+def fields(body: bytes, known: list[str]) -> dict[str, Any]:
+    headers = [(b"content-length", str(len(body)).encode())]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    return asyncio.run(read_fields(request, known))
+
+
+def test_a_body_that_may_be_left_out_holds_known_fields_alone() -> None:
+    assert fields(b"", ["secret"]) == {}
+    assert fields(b'{"secret": null}', ["secret"]) == {"secret": None}
+    with pytest.raises(InvalidInput, match="the fields are: secret, keep") as refusal:
+        fields(b'{"secret": 1, "sekret": 2}', ["secret", "keep"])
+    assert refusal.value.param == "sekret"
+    with pytest.raises(ApiError) as error:
+        fields(b'{"secret": "' + b"x" * SMALL_BYTES + b'"}', ["secret"])
+    assert error.value.status == 413

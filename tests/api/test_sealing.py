@@ -14,12 +14,8 @@ from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import upgrade_schema
 from lepton_tasks.webhooks.signing import new_secret
-from tests.support.api import Api, error_of
+from tests.support.api import ENDPOINTS, PUBLIC_HOOK, Api, error_of, make_endpoint
 from tests.support.postgres import TestPostgres
-
-URL = "/v1/webhook_endpoints"
-PUBLIC = "https://1.1.1.1/hooks"
-"""An address needs no lookup, and nothing is ever sent there: no sender runs."""
 
 
 def test_the_missing_key_is_named_and_nothing_else(
@@ -36,25 +32,25 @@ def test_the_missing_key_is_named_and_nothing_else(
     app = create_app(unset)
     with TestClient(app, raise_server_exceptions=False) as client:
         api = Api(client, app.state.services.store, app.state.services.redis)
-        asked = {"url": PUBLIC, "secret": own, "headers": {"authorization": "Bearer geheim"}}
-        answer = api.call("POST", URL, json=asked)
+        asked = {"url": PUBLIC_HOOK, "secret": own, "headers": {"authorization": "Bearer geheim"}}
+        answer = api.call("POST", ENDPOINTS, json=asked)
         error = error_of(answer, 503)
         assert (error["type"], error["code"]) == ("server_error", "secret_key_required")
         assert "LEPTON_SECRET_KEY" in error["message"]
         assert answer.headers["x-should-retry"] == "false"
-        assert api.call("GET", URL).json()["data"] == []
+        assert api.call("GET", ENDPOINTS).json()["data"] == []
         # What is wrong with the request itself is still said first.
-        assert error_of(api.call("POST", URL, json={"url": 7}), 422)["param"] == "url"
+        assert error_of(api.call("POST", ENDPOINTS, json={"url": 7}), 422)["param"] == "url"
 
     app = create_app(with_key)
     with TestClient(app, raise_server_exceptions=False) as client:
         api = Api(client, app.state.services.store, app.state.services.redis)
-        made = api.call("POST", URL, json={"url": PUBLIC}).json()
+        made = make_endpoint(api)
 
     app = create_app(unset)
     with TestClient(app, raise_server_exceptions=False) as client:
         api = Api(client, app.state.services.store, app.state.services.redis)
-        one = f"{URL}/{made['id']}"
+        one = f"{ENDPOINTS}/{made['id']}"
         for path, body in ((one, {"headers": {"x": "geheim"}}), (f"{one}/rotate", {"secret": own})):
             error = error_of(api.call("POST", path, json=body), 503)
             assert error["code"] == "secret_key_required"

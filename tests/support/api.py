@@ -13,6 +13,10 @@ from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
 
+ENDPOINTS = "/v1/webhook_endpoints"
+PUBLIC_HOOK = "https://1.1.1.1/hooks"
+"""An address needs no lookup, and nothing is ever sent there: no sender runs."""
+
 
 class Answer(Protocol):
     """A response, of the test client or of a real one: they come from different libraries."""
@@ -86,3 +90,13 @@ def error_of(response: Answer, status: int) -> dict[str, Any]:
     error: dict[str, Any] = body["error"]
     assert set(error) == {"message", "type", "param", "code"}
     return error
+
+
+def make_endpoint(
+    api: Api, url: str = PUBLIC_HOOK, tenant: str = "acme", **more: Any
+) -> dict[str, Any]:
+    """Make a webhook endpoint; returns it as it was answered, with its secret."""
+    response = api.call("POST", ENDPOINTS, tenant, json={"url": url} | more)
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
