@@ -10,11 +10,11 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Final
 
 from lepton_tasks.broker.connection import check_redis_if_there, connect
-from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.outage import Outage, sleep_until
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
@@ -83,17 +83,13 @@ async def _reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     outage = Outage("reconciler")
     with ThreadPoolExecutor(1, "reconciler") as thread:
+
+        async def reconcile() -> float:
+            await loop.run_in_executor(thread, reconciler.run_once)
+            return _RECONCILE_SECONDS
+
         while not stop.is_set():
-            pause = _RECONCILE_SECONDS
-            try:
-                await loop.run_in_executor(thread, reconciler.run_once)
-            except OUTAGES as error:
-                pause = outage.failed(error)
-            else:
-                outage.over()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await stop.wait()
+            await sleep_until(stop, await outage.attempt_async(reconcile))
 
 
 def _holder() -> str:

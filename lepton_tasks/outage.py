@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import redis
@@ -34,6 +37,27 @@ class Outage:
         self._pause = _FIRST_SECONDS
         self._on = False
 
+    def attempt(self, work: Callable[[], float]) -> float:
+        """Do one round of the loop; returns the seconds until the next.
+
+        ``work`` says them; where it fails for now, the outage does.
+        """
+        try:
+            pause = work()
+        except OUTAGES as error:
+            return self.failed(error)
+        self.over()
+        return pause
+
+    async def attempt_async(self, work: Callable[[], Awaitable[float]]) -> float:
+        """:meth:`attempt` for an event loop."""
+        try:
+            pause = await work()
+        except OUTAGES as error:
+            return self.failed(error)
+        self.over()
+        return pause
+
     def failed(self, error: Exception) -> float:
         """Note a failure; returns the seconds to wait. The first of a row is logged.
 
@@ -55,6 +79,13 @@ class Outage:
             logger.warning("%s: working again", self._what)
             self._on = False
             self._pause = _FIRST_SECONDS
+
+
+async def sleep_until(event: asyncio.Event, seconds: float) -> None:
+    """Sleep until ``event`` is set, at most ``seconds``."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _describe(error: Exception) -> str:

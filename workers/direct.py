@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.outage import Outage
 from lepton_tasks.store.store import Store
 from workers.held import HeldJobs
 from workers.holder import Holder
@@ -66,15 +66,12 @@ class DirectIntake:
     def _run(self) -> None:
         outage = Outage("direct intake")
         while not self._closed:
-            pause = _POLL_SECONDS
-            try:
-                self._take_suspect()
-            except OUTAGES as error:
-                pause = outage.failed(error)
-            else:
-                outage.over()
-            if self._held.suspect_gone.wait(pause):
+            if self._held.suspect_gone.wait(outage.attempt(self._look)):
                 self._held.suspect_gone.clear()
+
+    def _look(self) -> float:
+        self._take_suspect()
+        return _POLL_SECONDS
 
     def _take_suspect(self) -> None:
         if self._held.holds(self._suspect) or not self._may_claim():

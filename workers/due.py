@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from lepton_tasks.jobs import ClaimedJob
-from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.outage import Outage
 from lepton_tasks.queues import Priority
 from lepton_tasks.store.due import Queue, Turns
 from lepton_tasks.store.store import Store
@@ -83,13 +83,7 @@ class DueIntake:
     def _run(self) -> None:
         outage = Outage("due intake")
         while not self._stopping.is_set():
-            try:
-                pause = self.look()
-            except OUTAGES as error:
-                pause = outage.failed(error)
-            else:
-                outage.over()
-            self._stopping.wait(pause)
+            self._stopping.wait(outage.attempt(self.look))
 
     def look(self) -> float:
         """Claim what is due, if messages do not bring it; returns seconds until the next look.

@@ -14,12 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from lepton_tasks.outage import OUTAGES, Outage
+from lepton_tasks.outage import Outage, sleep_until
 from lepton_tasks.store.deliveries import Attempt, Delivery
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks.client import Answer, WebhookClient
@@ -112,15 +111,7 @@ class Sender:
         try:
             while not self._stopping:
                 self._wake.clear()
-                try:
-                    pause = await self._claim()
-                except OUTAGES as error:
-                    pause = outage.failed(error)
-                else:
-                    outage.over()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
+                await sleep_until(self._wake, await outage.attempt_async(self._claim))
         finally:
             await self._close(recording)
 
