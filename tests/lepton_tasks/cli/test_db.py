@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from lepton_tasks.cli.db import app
-from lepton_tasks.errors import LeptonError, StoreUnavailable
+from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import release_revision
 from lepton_tasks.store.store import open_store
+from tests.support.cli import run_command
 
+pytestmark = pytest.mark.usefixtures("home")
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LEPTON_HOME", str(tmp_path / "主页"))
-    monkeypatch.delenv("LEPTON_DATABASE_URL", raising=False)
-    return tmp_path / "主页"
+run = partial(run_command, app)
 
 
 @pytest.fixture
@@ -28,13 +27,6 @@ def named(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty database that an operator named."""
     monkeypatch.setenv("LEPTON_DATABASE_URL", database_url)
     return database_url
-
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, LeptonError):
-        raise result.exception
-    return result
 
 
 def test_an_empty_database_is_refused_until_it_is_upgraded(named: str) -> None:

@@ -1,33 +1,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from lepton_tasks.cli.dead import app
-from lepton_tasks.errors import InvalidInput, LeptonError, NotFound
-from lepton_tasks.settings import Settings
+from lepton_tasks.errors import InvalidInput, NotFound
 from lepton_tasks.states import JobState
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.store.store import Store
+from tests.support.cli import run_command
 from tests.support.lives import NODE, dead, state, suspect
 
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, LeptonError):
-        raise result.exception
-    return result
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
-    store = open_store(Settings(home=tmp_path))
-    yield store
-    store.close()
+run = partial(run_command, app)
 
 
 def test_nothing_is_dead(store: Store) -> None:

@@ -1,39 +1,24 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from lepton_tasks.cli.keys import app
-from lepton_tasks.errors import InvalidInput, LeptonError, NotFound, StoreUnavailable
-from lepton_tasks.settings import Settings
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.errors import InvalidInput, NotFound, StoreUnavailable
+from lepton_tasks.store.store import Store
+from tests.support.cli import run_command
+
+pytestmark = pytest.mark.usefixtures("home")
+
+run = partial(run_command, app)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
-    monkeypatch.delenv("LEPTON_DATABASE_URL", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def opened(home: Path) -> Store:
-    return open_store(Settings(home=home))
-
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, LeptonError):
-        raise result.exception
-    return result
-
-
-def test_a_created_key_works_until_it_is_revoked(opened: Store) -> None:
+def test_a_created_key_works_until_it_is_revoked(store: Store) -> None:
     key = run("create", "--tenant", "acme", "--name", "审核后台").stdout.strip()
     assert key.startswith("lpt_")
-    assert opened.keys.tenant_of(key) == "acme"
+    assert store.keys.tenant_of(key) == "acme"
 
     listed = run("list").stdout
     key_id = listed.split("\t")[0]
@@ -43,16 +28,16 @@ def test_a_created_key_works_until_it_is_revoked(opened: Store) -> None:
     assert "审核后台" in listed
 
     run("revoke", key_id)
-    assert opened.keys.tenant_of(key) is None
+    assert store.keys.tenant_of(key) is None
     assert "revoked 20" in run("list").stdout
     with pytest.raises(NotFound):
         run("revoke", key_id)
 
 
-def test_the_webhook_secret_is_shown_on_request(opened: Store) -> None:
+def test_the_webhook_secret_is_shown_on_request(store: Store) -> None:
     key, secret = run("create", "--tenant", "acme", "--show-webhook-secret").stdout.split()
-    assert opened.keys.tenant_of(key) == "acme"
-    assert secret == opened.keys.webhook_secret("acme")
+    assert store.keys.tenant_of(key) == "acme"
+    assert secret == store.keys.webhook_secret("acme")
     assert run("webhook-secret", "--tenant", "acme").stdout.strip() == secret
     assert run("webhook-secret").stdout.strip() != secret
 

@@ -1,23 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
 
 from lepton_tasks.cli.quarantine import app
-from lepton_tasks.errors import LeptonError, NotFound
+from lepton_tasks.errors import NotFound
+from tests.support.cli import run_command
 from tests.support.consuming import bulk, receiving
 
+run = partial(run_command, app)
+
 BODY = '{"text": "不该打印的话 \x1b[2J"'
-
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, LeptonError):
-        raise result.exception
-    return result
 
 
 @pytest.fixture

@@ -5,33 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from lepton_tasks.cli.webhooks import app
-from lepton_tasks.errors import Conflict, InvalidInput, LeptonError, NotFound
-from lepton_tasks.settings import Settings
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.errors import Conflict, InvalidInput, NotFound
+from lepton_tasks.store.store import Store
+from tests.support.cli import run_command
 from tests.support.endpoints import subscribe
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.sending import eventually, owe, running_sender, state_of
 
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, LeptonError):
-        raise result.exception
-    return result
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
-    store = open_store(Settings(home=tmp_path))
-    yield store
-    store.close()
+run = partial(run_command, app)
 
 
 @pytest.fixture
