@@ -112,6 +112,13 @@ def rediss_url(redis_url: str, tls_proxy: TlsProxy, authority: Authority) -> str
     return f"rediss://{login}@127.0.0.1:{tls_proxy.port}/0?ssl_ca_certs={authority.ca_file}"
 
 
+@pytest.fixture(params=["rediss_url", "sentinel"])
+def guarded_redis_url(request: pytest.FixtureRequest) -> str:
+    """URL of a Redis behind TLS, and of one that is found by its sentinel."""
+    place: str | Sentinel = request.getfixturevalue(request.param)
+    return place.full_url if isinstance(place, Sentinel) else place
+
+
 @pytest.fixture
 def sentinel(tmp_path: Path) -> Iterator[Sentinel]:
     """A sentinel and the master it watches."""

@@ -10,7 +10,6 @@ from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.launcher.ports import free_port
-from tests.support.sentinel import Sentinel
 
 
 class Ended:
@@ -56,17 +55,11 @@ def test_an_announcement_wakes_all_who_wait_for_the_job_and_nobody_else(redis_ur
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("place", ["rediss_url", "sentinel"])
-def test_it_listens_over_tls_and_to_the_master_of_a_sentinel(
-    place: str, request: pytest.FixtureRequest
-) -> None:
-    fixture = request.getfixturevalue(place)
-    url = fixture.full_url if isinstance(fixture, Sentinel) else fixture
-
+def test_it_listens_over_tls_and_to_the_master_of_a_sentinel(guarded_redis_url: str) -> None:
     async def scenario() -> None:
-        waiting = Waiting(Ended(), url, poll_seconds=60)
+        waiting = Waiting(Ended(), guarded_redis_url, poll_seconds=60)
         task = await running(waiting)
-        with connect(url, 5.0) as client, waiting.watch("job_a") as woken:
+        with connect(guarded_redis_url, 5.0) as client, waiting.watch("job_a") as woken:
             while client.pubsub_numsub("lepton:done")[0][1] == 0:
                 await asyncio.sleep(0.01)
             announce(client, ["job_a"])

@@ -115,30 +115,19 @@ def tokenizer_json(ends: bool) -> str:
 
 def save_decoder(folder: Path, family: str = "llama", **changes: Any) -> Path:
     """Write a random causal language model of ``family`` with its tokenizer."""
-    settings = {
-        **DECODERS.get(family, {}),
-        "vocab_size": _VOCABULARY,
-        "pad_token_id": PAD,
-        "bos_token_id": START,
-        "eos_token_id": END,
-        **changes,
-    }
-    config = AutoConfig.for_model(family, **settings)
+    config = _config(family, {**DECODERS.get(family, {}), **changes})
     return _save(folder, AutoModelForCausalLM, config, ends=False)
 
 
 def save_seq2seq(folder: Path, family: str, **changes: Any) -> Path:
     """Write a random encoder-decoder model of ``family`` with its tokenizer."""
-    settings = {
-        **SEQ2SEQ[family],
-        "vocab_size": _VOCABULARY,
-        "pad_token_id": PAD,
-        "bos_token_id": START,
-        "eos_token_id": END,
-        **changes,
-    }
-    config = AutoConfig.for_model(family, **settings)
+    config = _config(family, {**SEQ2SEQ[family], **changes})
     return _save(folder, AutoModelForSeq2SeqLM, config, ends=True)
+
+
+def _config(family: str, settings: dict[str, Any]) -> Any:
+    tokens = {"pad_token_id": PAD, "bos_token_id": START, "eos_token_id": END}
+    return AutoConfig.for_model(family, **{"vocab_size": _VOCABULARY} | tokens | settings)
 
 
 def _save(folder: Path, auto_class: Any, config: Any, ends: bool) -> Path:

@@ -10,7 +10,6 @@ from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.webhooks.wakeup import listen
-from tests.support.sentinel import Sentinel
 
 
 async def woken(wake: asyncio.Event) -> None:
@@ -39,18 +38,12 @@ def test_it_wakes_at_an_announcement_and_survives_a_broken_connection(
         asyncio.run(run(server))
 
 
-@pytest.mark.parametrize("place", ["rediss_url", "sentinel"])
-def test_it_listens_over_tls_and_to_the_master_of_a_sentinel(
-    place: str, request: pytest.FixtureRequest
-) -> None:
-    fixture = request.getfixturevalue(place)
-    url = fixture.full_url if isinstance(fixture, Sentinel) else fixture
-
+def test_it_listens_over_tls_and_to_the_master_of_a_sentinel(guarded_redis_url: str) -> None:
     async def run() -> None:
         wake, stop = asyncio.Event(), asyncio.Event()
-        listening = asyncio.create_task(listen(url, wake.set, stop))
+        listening = asyncio.create_task(listen(guarded_redis_url, wake.set, stop))
         await woken(wake)  # once it is subscribed
-        with connect(url, 5.0) as client:
+        with connect(guarded_redis_url, 5.0) as client:
             announce(client, [], deliveries=True)
         await woken(wake)
         stop.set()
