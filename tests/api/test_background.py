@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_run_that_hangs_takes_one_thread_and_its_late_answer_still_counts() ->
 
 
 def test_what_it_raises_is_the_askers_and_the_next_run_is_a_new_one() -> None:
-    outcomes = iter([ZeroDivisionError("no"), "fine"])
+    outcomes: Iterator[Exception | str] = iter([ZeroDivisionError("no"), "fine"])
 
     def work() -> str:
         outcome = next(outcomes)
@@ -67,10 +68,7 @@ def test_what_it_raises_is_the_askers_and_the_next_run_is_a_new_one() -> None:
 def test_a_loop_that_ends_leaves_the_run_alone() -> None:
     go_on, over = threading.Event(), threading.Event()
 
-    def hang() -> None:
-        go_on.wait(PATIENCE)
-
-    work = OneAtATime(hang)
+    work = OneAtATime(lambda: go_on.wait(PATIENCE))
 
     async def give_up() -> None:
         assert await work.ask(0.01) is None

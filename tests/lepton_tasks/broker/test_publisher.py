@@ -59,7 +59,7 @@ def test_each_queue_has_its_jobs_in_order(
 
 def test_the_feeder_is_told_of_what_was_held_back_and_of_nothing_else(redis_url: str) -> None:
     with connect(redis_url, 5.0) as client:
-        heard = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        heard = client.pubsub(ignore_subscribe_messages=True)
         heard.subscribe(BACKLOG_CHANNEL)
         heard.get_message(timeout=PATIENCE)
         publisher = Publisher(client)
