@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel
 
-from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
+from lepton_tasks.nlp.base import Example, ModelInput, TaskOptions
+from tests.support.passing_on import PassingOn
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded
 from workers.errors import TemporaryFailure
@@ -32,13 +33,12 @@ class ScriptedOutput(BaseModel):
     items: int
 
 
-class Scripted(Task[TaskOptions, ScriptedOutput]):
+class Scripted(PassingOn[ScriptedOutput]):
     """Do what the text says."""
 
     name = "scripted"
     summary = "Do what the text says."
     engine = "scripted"
-    options_model = TaskOptions
     output_model = ScriptedOutput
     examples = (Example("answer"), Example("回答"))
 
@@ -46,13 +46,7 @@ class Scripted(Task[TaskOptions, ScriptedOutput]):
         """Heed ``encode …``."""
         if item.startswith("encode "):
             _act(item.removeprefix("encode "))
-        return ModelInput(item, "und")
-
-    def decode(
-        self, raw: Mapping[str, float], model_input: ModelInput, options: TaskOptions
-    ) -> ScriptedOutput:
-        """Read the counts."""
-        return ScriptedOutput(forward=int(raw["forward"]), items=int(raw["items"]))
+        return super().encode(item, options)
 
 
 class ScriptedEngine:
