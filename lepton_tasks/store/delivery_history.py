@@ -20,6 +20,7 @@ from sqlalchemy import (
 from lepton_tasks.errors import Conflict, NotFound
 from lepton_tasks.states import DeliveryState, EndpointState
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.tables import AttemptRow, DeliveryRow, EndpointRow
 
 deliveries = DeliveryRow.__table__  # type: ignore[attr-defined]
@@ -161,11 +162,8 @@ class DeliveryHistory:
         if state is not None:
             query = query.where(deliveries.c.state == state)
         with self._database.read() as connection:
-            if after is not None:
-                place = _place(connection, tenant, after)
-                query = query.where(tuple_(deliveries.c.created_at, deliveries.c.id) < place)
-            newest = (deliveries.c.created_at.desc(), deliveries.c.id.desc())
-            rows = connection.execute(query.order_by(*newest).limit(limit)).all()
+            last = None if after is None else _place(connection, tenant, after)
+            rows = connection.execute(newest_first(query, deliveries, last, limit)).all()
         return [_view(row) for row in rows]
 
     def replay(self, tenant: str, delivery_id: str) -> DeliveryView:
@@ -235,7 +233,8 @@ class DeliveryHistory:
                 deliveries.c.state.in_(wanted),
             )
             if after is not None:
-                query = query.where(at > _place(connection, tenant, after))
+                last = _place(connection, tenant, after)
+                query = query.where(at > tuple_(last.created_at, last.id))
             oldest = (deliveries.c.created_at, deliveries.c.id)
             rows = connection.execute(query.order_by(*oldest).limit(limit + 1)).all()
             ids = [row.id for row in rows[:limit]]
@@ -269,13 +268,13 @@ def _mine(tenant: str, delivery_id: str) -> ColumnElement[bool]:
     return and_(deliveries.c.tenant == tenant, deliveries.c.id == delivery_id)
 
 
-def _place(connection: Connection, tenant: str, after: str) -> ColumnElement[Any]:
+def _place(connection: Connection, tenant: str, after: str) -> Row[Any]:
     row = connection.execute(
         select(deliveries.c.created_at, deliveries.c.id).where(_mine(tenant, after))
     ).first()
     if row is None:
         raise NotFound(f"no webhook delivery {after} to continue after")
-    return tuple_(row.created_at, row.id)
+    return row
 
 
 def _url(connection: Connection, tenant: str, endpoint_id: str) -> str | None:

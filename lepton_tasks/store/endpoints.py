@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 
 from lepton_tasks.errors import Conflict, NotFound
 from lepton_tasks.ids import new_id
@@ -15,6 +15,7 @@ from lepton_tasks.states import DeliveryState, EndpointState
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.endpoint_health import hold
 from lepton_tasks.store.events import trial_delivery
+from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.settle import deliver
 from lepton_tasks.store.tables import DeliveryRow, EndpointRow
@@ -152,13 +153,9 @@ class EndpointStore:
             NotFound: ``after`` is no endpoint of this tenant.
         """
         query = select(*_VIEW).where(endpoints.c.tenant == tenant)
-        place = tuple_(endpoints.c.created_at, endpoints.c.id)
-        if after is not None:
-            last = self.get(tenant, after)
-            query = query.where(place < tuple_(last.created_at, last.id))
-        newest = (endpoints.c.created_at.desc(), endpoints.c.id.desc())
+        last = None if after is None else self.get(tenant, after)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(*newest).limit(limit)).all()
+            rows = connection.execute(newest_first(query, endpoints, last, limit)).all()
         return [_view(row) for row in rows]
 
     def change(self, tenant: str, endpoint_id: str, changes: Mapping[str, Any]) -> Endpoint:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +25,7 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.states import TERMINAL, WAITING, JobState
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, insert_rows
+from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 from lepton_tasks.store.tombstones import missing
@@ -188,19 +188,17 @@ class JobStore:
         if batch_id is not None:
             query = query.where(jobs.c.batch_id == batch_id)
         with self._database.read() as connection:
+            last = None
             if after is not None:
-                cursor = connection.execute(
+                last = connection.execute(
                     select(jobs.c.created_at, jobs.c.id).where(
                         jobs.c.tenant == tenant, jobs.c.id == after
                     )
                 ).first()
-                if cursor is None:
+                if last is None:
                     raise NotFound(f"no job {after} to continue after")
-                query = query.where(
-                    tuple_(jobs.c.created_at, jobs.c.id) < tuple_(cursor.created_at, cursor.id)
-                )
-            query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-            return [_view(row) for row in connection.execute(query).all()]
+            rows = connection.execute(newest_first(query, jobs, last, limit)).all()
+        return [_view(row) for row in rows]
 
     def cancel(self, tenant: str, job_id: str) -> Job:
         """Cancel a job that waits, flag a running one, leave a finished one as it is.
