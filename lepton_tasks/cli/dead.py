@@ -13,10 +13,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from lepton_tasks.cli.opened import opened_store
 from lepton_tasks.errors import Conflict, InvalidInput, NotFound
-from lepton_tasks.settings import load_settings
 from lepton_tasks.store.dead_letters import DeadLetter, DeadLetterStore
-from lepton_tasks.store.store import open_store
 from lepton_tasks.times import show_time
 
 app = typer.Typer(
@@ -148,11 +147,8 @@ def _pages(letters: DeadLetterStore, task: str | None, most: int) -> Iterator[De
 
 @contextmanager
 def _letters() -> Iterator[DeadLetterStore]:
-    store = open_store(load_settings())
-    try:
+    with opened_store() as store:
         yield store.dead_letters
-    finally:
-        store.close()
 
 
 def _line(letter: DeadLetter) -> str:

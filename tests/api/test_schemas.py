@@ -98,14 +98,25 @@ def test_an_accepted_job_is_what_the_store_answered() -> None:
 
 
 def test_an_empty_page_is_a_page() -> None:
-    page = Page[JobView](data=[], first_id=None, last_id=None, has_more=False)
-    assert page.model_dump() == {
+    page = Page[JobView].of([], 20, JobView.of)
+    assert json_of(page) == {
         "object": "list",
         "data": [],
         "first_id": None,
         "last_id": None,
         "has_more": False,
     }
+
+
+@pytest.mark.parametrize("found", range(5))
+def test_a_page_shows_as_many_as_were_asked_for_and_says_whether_there_are_more(found: int) -> None:
+    jobs = [stored_job(id=f"job_{number}") for number in range(found)]
+    page = json_of(Page[JobView].of(jobs, 3, JobView.of))
+    shown = [f"job_{number}" for number in range(min(found, 3))]
+    assert [job["id"] for job in page["data"]] == shown
+    ends = (shown[0], shown[-1]) if shown else (None, None)
+    assert (page["first_id"], page["last_id"]) == ends
+    assert page["has_more"] is (found > 3)
 
 
 @pytest.mark.parametrize("name", list(find_tasks()))
