@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from lepton_tasks.errors import (
     InvalidInput,
     LeptonError,
     NotFound,
+    Overloaded,
     StoreUnavailable,
 )
 
@@ -79,9 +81,13 @@ def error_type(status: int) -> str:
 
     >>> error_type(401), error_type(422), error_type(503)
     ('authentication_error', 'invalid_request_error', 'server_error')
+    >>> error_type(429)
+    'rate_limit_error'
     """
     if status == 401:
         return "authentication_error"
+    if status == 429:
+        return "rate_limit_error"
     return "invalid_request_error" if status < 500 else "server_error"
 
 
@@ -109,6 +115,10 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
             return error_response(410, error.code, str(error))
         case NotFound():
             return error_response(404, error.code, str(error))
+        case Overloaded():
+            # Whole seconds are all that the header takes; a part of one would be asked too soon.
+            headers = {"retry-after": str(math.ceil(error.retry_after))}
+            return error_response(429, error.code, str(error), headers=headers)
         case StoreUnavailable():
             logger.error("%s", error)
             return _unavailable()

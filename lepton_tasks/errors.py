@@ -61,6 +61,18 @@ class Conflict(LeptonError):
         self.code = code
 
 
+class Overloaded(LeptonError):
+    """More was sent than is taken for now: send it again after ``retry_after`` seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after: float, code: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        if code is not None:
+            self.code = code
+
+
 class StoreUnavailable(LeptonError):
     """The database cannot be reached, is read-only, or is at another schema version."""
 

@@ -15,6 +15,7 @@ from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.revival import Revival
 from lepton_tasks.broker.wakeups import Waiter, announce
 from lepton_tasks.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
+from lepton_tasks.gate import Gate
 from lepton_tasks.group_commit import GroupCommit
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.managed import Closing
@@ -59,6 +60,7 @@ class Producer(Closing):
         self._waiter = Waiter(connect(settings.redis_url, 1.0))
         self._window = Window(settings.publish_window, on_lost=lambda: self._revival.expect())
         self._revival = Revival(self._redis, self._window.found)
+        self._gate = Gate(self.store.jobs, settings.tenant_backlog)
         self._commits = GroupCommit(self._commit, self._publish, _weight, MOST_WEIGHT)
 
     def submit(
@@ -81,6 +83,7 @@ class Producer(Closing):
         Raises:
             InvalidInput: a field is wrong; nothing was stored.
             IdempotencyConflict: the key was used before for another job.
+            Overloaded: too many jobs of the tenant wait in this queue; nothing was stored.
         """
         request = JobRequest(
             task=task,
@@ -110,6 +113,7 @@ class Producer(Closing):
             InvalidInput: a request is wrong; the message gives its number, from 0. Nothing
                 is stored of its chunk, and what was answered before stays.
             IdempotencyConflict: a key was used before for another job; as above.
+            Overloaded: too many jobs of the tenant wait in a queue; as above.
             StoreUnavailable: the database cannot be used; as above.
         """
         if chunk < 1:
@@ -136,13 +140,15 @@ class Producer(Closing):
 
         Raises:
             IdempotencyConflict: a key was used before for another job.
+            Overloaded: too many jobs of a tenant wait in a queue (``LEPTON_TENANT_BACKLOG``);
+                jobs that have all been accepted before are answered all the same.
             StoreUnavailable: the database cannot be used; nothing was stored.
         """
-        return self._commits.call(jobs).answers if jobs else []
+        return self._gate.call(jobs, self._commits.call) if jobs else []
 
     async def put_async(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """:meth:`put` for an event loop."""
-        return (await self._commits.call_async(jobs)).answers
+        return await self._gate.call_async(jobs, self._commits.call_async) if jobs else []
 
     def _commit(self, groups: Sequence[Sequence[NewJob]], alone: bool) -> Sequence[Outcome]:
         queues = {job.queue for jobs in groups for job in jobs}

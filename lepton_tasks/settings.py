@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     It is how many jobs a tenant with a long backlog can put ahead of another's. Half of
     it must outlast the fastest workers for a tenth of a second.
     """
+    tenant_backlog: int = Field(default=1_000_000, ge=0)
+    """Most queued jobs of one tenant in one queue, about; what it submits beyond is refused.
+
+    A job counts as one, whatever it holds, and so does one with a later ``run_at``. 0: any.
+    """
     token_budget: int = Field(default=0, ge=0)
     """Padded tokens one micro-batch may hold; 0 takes what the machine was tuned to."""
     step_cap_seconds: float = Field(default=0.1, gt=0, le=10)

@@ -34,6 +34,7 @@ from lepton_tasks.bulk.workspace import Workspace
 from lepton_tasks.errors import InvalidInput, NotFound
 from lepton_tasks.jobs import Job
 from lepton_tasks.producer import Producer
+from lepton_tasks.queues import queue_name
 from lepton_tasks.states import BatchState
 
 WINDOW: Final = 4_096
@@ -80,6 +81,7 @@ class BatchRun:
         self._old_seconds = self._journal.seconds
         self._began = self._checkpointed = self._looked = time.monotonic()
         self._workers_seen = True
+        self._told_of_backlog = False
 
     def run(self) -> Summary:
         """Run to the end, or until stopped.
@@ -136,6 +138,19 @@ class BatchRun:
         for cut in feeder.feed(room, self._stop):
             self._flying.append(cut)
             self._lines_in_flight += len(cut.slots)
+        self._tell_of_backlog(feeder.waited)
+
+    def _tell_of_backlog(self, waited: float) -> None:
+        """Tell once when there is no room for long, and once when there is again."""
+        if waited > _PATIENCE_SECONDS and not self._told_of_backlog:
+            queue = queue_name(self._plan.task.name, self._plan.priority)
+            self._display.note(
+                f"{queue} holds as many jobs of tenant {self._tenant} as it may "
+                "(LEPTON_TENANT_BACKLOG). Waiting…"
+            )
+        elif waited == 0 and self._told_of_backlog:
+            self._display.note("there is room again")
+        self._told_of_backlog = waited > _PATIENCE_SECONDS
 
     def _collect(self) -> bool:
         """Write what is done, in order, up to the first shard that is not; True if any was."""

@@ -1,9 +1,9 @@
 """Queued jobs that wait in SQL for room in Redis, found by queue and by tenant.
 
 Each statement walks an index and stops: its cost depends on the tenants or the jobs it
-returns, never on how long the backlog is. The text is ours, because the planners need
-to see it: they match the partial indexes to the literal ``state``, and PostgreSQL takes
-another index, or none, unless the ORDER BY names this one's columns.
+returns or counts, never on how long the backlog is beyond them. The text is ours, because
+the planners need to see it: they match the partial indexes to the literal ``state``, and
+PostgreSQL takes another index, or none, unless the ORDER BY names this one's columns.
 """
 
 from __future__ import annotations
@@ -69,6 +69,21 @@ SELECT count(*) FROM (
   ORDER BY published_at LIMIT :most
 ) AS few
 """)
+_COUNT_BOTH: Final = text("""
+SELECT (
+  SELECT count(*) FROM (
+    SELECT 1 FROM jobs WHERE state = 'queued' AND published_at IS NOT NULL
+      AND task = :task AND priority = :priority AND tenant = :tenant
+    ORDER BY published_at LIMIT :most
+  ) AS published
+) + (
+  SELECT count(*) FROM (
+    SELECT 1 FROM jobs WHERE state = 'queued' AND published_at IS NULL
+      AND task = :task AND priority = :priority AND tenant = :tenant
+    ORDER BY run_after, id LIMIT :most
+  ) AS unpublished
+)
+""")
 
 
 def backlog_queues(connection: Connection) -> list[tuple[str, Priority]]:
@@ -94,6 +109,18 @@ def count_published(
     of_tenant = {"task": task, "priority": str(priority), "tenant": tenant}
     count: int = connection.execute(_COUNT, of_tenant | {"most": most}).scalar_one()
     return count
+
+
+def count_queued(
+    connection: Connection, task: str, priority: Priority, tenant: str, most: int
+) -> int:
+    """Jobs of a tenant in a queue that are queued, published or not, due or not, up to ``most``.
+
+    The one count here that takes longer the more there are, up to ``most``.
+    """
+    of_tenant = {"task": task, "priority": str(priority), "tenant": tenant}
+    count: int = connection.execute(_COUNT_BOTH, of_tenant | {"most": most}).scalar_one()
+    return min(count, most)
 
 
 class Backlog:

@@ -169,6 +169,24 @@ def insert_rows(
     return outcomes
 
 
+def find_earlier(connection: Connection, again: Sequence[NewJob]) -> list[Submitted] | None:
+    """Answers for jobs with keys that have all been submitted before; None where one is new.
+
+    Raises:
+        IdempotencyConflict: a key was used before for another job.
+        Gone: the job of a key has been deleted.
+    """
+    keys = sorted({_key(job) for job in again})
+    deleted = _deleted(connection, keys)
+    for job in again:
+        if _key(job) in deleted:
+            raise _used_up(job, deleted[_key(job)])
+    holders = _holders(connection, keys)
+    if len(holders) < len(keys):
+        return None
+    return [_repeated(job, holders[_key(job)]) for job in again]
+
+
 def _refuse_deleted(
     connection: Connection, groups: Sequence[Sequence[NewJob]], keys: set[_Key]
 ) -> None:
@@ -283,8 +301,10 @@ def _answer(job: NewJob, clock: float, holders: dict[_Key, Any]) -> Submitted:
     holder = holders.get(_key(job))
     if holder is None:
         raise StoreUnavailable("the job of this key was deleted a moment ago; send it again")
-    if holder.id == job.id:
-        return new
+    return new if holder.id == job.id else _repeated(job, holder)
+
+
+def _repeated(job: NewJob, holder: Any) -> Submitted:
     if holder.body_hash != job.body_hash:
         raise IdempotencyConflict(_OTHER_BODY)
     return Submitted(

@@ -23,8 +23,9 @@ from lepton_tasks.errors import NotFound, StoreUnavailable
 from lepton_tasks.jobs import Job, NewJob, Submitted
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import TERMINAL, WAITING, JobState
+from lepton_tasks.store.backlog import count_queued
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, insert_rows
+from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, find_earlier, insert_rows
 from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
@@ -133,6 +134,23 @@ class JobStore:
             except StoreUnavailable as error:
                 outcomes += [error] * len(half)
         return outcomes
+
+    def earlier(self, again: Sequence[NewJob]) -> list[Submitted] | None:
+        """Answer jobs that have all been submitted before, by their keys; None where one is new.
+
+        Raises:
+            IdempotencyConflict: a key was used before for another job.
+            Gone: the job of a key has been deleted.
+        """
+        if any(job.idempotency_key is None for job in again):
+            return None
+        with self._database.read() as connection:
+            return find_earlier(connection, again)
+
+    def count_queued(self, tenant: str, task: str, priority: Priority, most: int) -> int:
+        """Queued jobs of a tenant in a queue, published or not, counted up to ``most``."""
+        with self._database.read() as connection:
+            return count_queued(connection, task, priority, tenant, most)
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Read one job.

@@ -28,7 +28,7 @@ def _name(depth: int) -> str:
 
 
 def _run(run: Run) -> None:
-    with ours(run.bench) as session:
+    with ours(run.bench, tenant_backlog=0) as session:
         sent = 0
         for depth in run.sizes.depths:
             name = _name(depth)

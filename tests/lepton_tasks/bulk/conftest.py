@@ -62,6 +62,16 @@ class Bench:
         self.store = self.producer.store
         self.notes = Notes()
 
+    def bounded(self, most: int, clock: Callable[[], float]) -> Callable[[], float]:
+        """From now on a tenant may have ``most`` jobs waiting; returns the clock that counts."""
+        settings = self.settings.model_copy(update={"tenant_backlog": most})
+        self.producer.close()
+        self.producer = Producer(settings, self.store)
+        bound = self.producer._gate._bound
+        assert bound is not None
+        bound._clock = clock
+        return clock
+
     def run(
         self, plan: Plan, mode: Mode = Mode.NEW, stop: threading.Event | None = None, **more: Any
     ) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -150,6 +151,51 @@ def test_a_cancelled_batch_gets_no_new_shards(bench: Bench, plan_for: MakePlan) 
     assert good.problem == CANCELLED
     assert bad.problem is not None and bad.problem.code == "invalid_type"
     assert feeding.stored() == [(0, 2)]
+
+
+def test_while_the_backlog_is_full_cuts_are_kept_and_come_in_order(
+    bench: Bench, plan_for: MakePlan
+) -> None:
+    ahead = 0.0
+    clock = bench.bounded(20, lambda: time.monotonic() + ahead)
+    plan = plan_for(rows(53), shard_size=1)
+    feeding = Feeding(bench, plan)
+    stop = threading.Event()
+    with plan.reader() as reader:
+        feeder = Feeder(plan, bench.producer, reader, BATCH, 0, clock)
+        flying = feeder.feed(EVERYTHING, stop)
+        assert [one.number for one in flying] == list(range(32))  # two transactions
+        assert not feeder.exhausted
+        assert feeder.waiting_since is not None
+        assert feeder.feed(EVERYTHING, stop) == []  # too soon
+        ahead += 60
+        assert feeder.feed(EVERYTHING, stop) == []  # asked again, and still full
+        assert feeder.waited >= 60
+        bench.store.claims.claim("w1", [job.id for job in bench.store.jobs.page(TENANT, limit=99)])
+        ahead += 60
+        stop.set()
+        assert feeder.feed(EVERYTHING, stop) == []
+        stop.clear()
+        flying += feeder.feed(EVERYTHING, stop)
+        assert (len(flying), feeder.exhausted, feeder.waited) == (53, True, 0.0)
+    assert [one.number for one in flying] == list(range(53))
+    assert feeding.stored() == [(number, 1) for number in range(53)]
+
+
+def test_a_batch_that_is_called_back_waits_for_no_room(bench: Bench, plan_for: MakePlan) -> None:
+    ahead = 0.0
+    clock = bench.bounded(1, lambda: time.monotonic() + ahead)
+    plan = plan_for(rows(20), shard_size=1)
+    feeding = Feeding(bench, plan)
+    with plan.reader() as reader:
+        feeder = Feeder(plan, bench.producer, reader, BATCH, 0, clock)
+        assert len(feeder.feed(EVERYTHING, threading.Event())) == 16
+        bench.store.batches.cancel(TENANT, BATCH)
+        ahead += 60
+        rest = feeder.feed(EVERYTHING, threading.Event())
+        assert [one.ordinal for one in rest] == [None] * 4
+        assert feeder.exhausted
+    assert len(feeding.stored()) == 16
 
 
 def test_an_input_that_breaks_off_is_told(bench: Bench, plan_for: MakePlan) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from lepton_tasks.bulk import feeder, run
 from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.bulk.journal import Journal
 from lepton_tasks.bulk.outputs import Outputs
@@ -343,6 +345,32 @@ def test_missing_workers_are_told_once(bench: Bench, plan_for: MakePlan) -> None
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_run_waits_for_room_in_the_backlog_and_says_so(
+    bench: Bench, plan_for: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder, "_LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(run, "_PATIENCE_SECONDS", 0.0)
+    bench.bounded(2, lambda: 100 * time.monotonic())
+    rows = mixed_rows(120)
+    plan = plan_for(rows, shard_size=2)
+    worker = ShardWorker(bench.settings.store_url, bench.settings.redis_url)
+
+    def told() -> list[str]:
+        return [line for line in bench.notes.lines if "LEPTON_TENANT_BACKLOG" in line]
+
+    def work(standing: Standing) -> None:
+        if told():
+            worker.step()
+
+    bench.notes.on_show = work
+    summary = bench.run(plan)
+    worker.close()
+    check_accounts(plan, rows, summary)
+    assert summary.ending is Ending.COMPLETED
+    assert "moderation.bulk holds as many jobs of tenant default as it may" in told()[0]
+    assert bench.notes.lines[-1] == "there is room again"
+
+
 def test_file_names_need_not_be_utf8(bench: Bench, plan_for: MakePlan, tmp_path: Path) -> None:
     out = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
     plan = plan_for(["fine"], name=os.fsdecode(b"caf\xe9-in.jsonl"), out=out)

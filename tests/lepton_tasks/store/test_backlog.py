@@ -80,6 +80,17 @@ def test_a_tenant_has_a_backlog_while_something_due_waits(store: Store) -> None:
         assert count_published(connection, "moderation", NORMAL, "due", 9) == 0
 
 
+def test_a_tenants_queued_jobs_are_counted_whatever_they_wait_for(store: Store) -> None:
+    ids = put(store, *(a_job("a") for _ in range(4)))
+    put(store, *(a_job("a") for _ in range(3)), published=True)
+    put(store, a_job("a", run_at=FUTURE), a_job("b"), a_job("a", priority=Priority.BULK))
+    store.jobs.cancel("a", ids[0])
+    assert len(store.claims.claim("w1", ids[1:2])) == 1
+    for most, counted in ((2, 2), (5, 5), (100, 6)):
+        assert store.jobs.count_queued("a", "moderation", NORMAL, most) == counted
+    assert store.jobs.count_queued("nobody", "moderation", NORMAL, 100) == 0
+
+
 def test_each_job_is_marked_by_one_alone(store: Store) -> None:
     ids = put(store, *(a_job("a") for _ in range(6)))
     store.jobs.cancel("a", ids[0])
@@ -143,6 +154,7 @@ def test_every_statement_walks_an_index(many: Store) -> None:
         many.outbox.expire_deadlines()
         assert many.jobs.backlog() == {("moderation", "normal"): 4_003}
         many.jobs.unpublish(ids)
+        assert many.jobs.count_queued("a", "moderation", NORMAL, 5_000) == 2_001
     with many.database.read() as connection:
         for statement, parameters in seen:
             if "jobs" not in statement or statement.lstrip().startswith("INSERT"):
