@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import Depends, Security
+from fastapi import Depends, Response, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import ApiError
@@ -23,13 +23,16 @@ _Header = Annotated[
 ]
 
 
-async def tenant_of_request(services: ServicesDep, bearer: _Bearer, header: _Header) -> str:
+async def tenant_of_request(
+    services: ServicesDep, response: Response, bearer: _Bearer, header: _Header
+) -> str:
     """Tenant of the key in ``Authorization: Bearer`` or else ``x-api-key``.
 
-    A key that was revoked fails within a second.
+    A key that was revoked fails within a second. The request counts for the tenant's rate.
 
     Raises:
         ApiError: 401, there is no key or not a valid one.
+        Overloaded: the tenant sends more requests than it may.
     """
     key = bearer.credentials if bearer is not None else header
     if not key:
@@ -46,6 +49,8 @@ async def tenant_of_request(services: ServicesDep, bearer: _Bearer, header: _Hea
         raise ApiError(
             401, "invalid_api_key", "the API key is unknown or revoked", headers=_CHALLENGE
         )
+    left = services.requests.take(tenant, 1)
+    response.headers.update(services.requests.headers(left))
     return tenant
 
 

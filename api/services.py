@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.announcing import Announcements
 from api.key_cache import KeyCache
+from api.rate_limit import RateLimit
 from api.readiness import ReadinessProbe
 from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect
@@ -37,6 +38,8 @@ class Services:
     readiness: ReadinessProbe
     keys: KeyCache
     guard: EgressGuard
+    requests: RateLimit
+    tokens: RateLimit
 
 
 @asynccontextmanager
@@ -60,16 +63,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 allow_private=settings.webhook_allow_private,
                 networks=parse_networks(settings.webhook_private_networks),
             )
+            burst = settings.rate_burst_seconds
             yield Services(
-                settings,
-                store,
-                producer,
-                client,
-                waiting,
-                announcements,
-                readiness,
-                keys,
-                guard,
+                settings=settings,
+                store=store,
+                producer=producer,
+                redis=client,
+                waiting=waiting,
+                announcements=announcements,
+                readiness=readiness,
+                keys=keys,
+                guard=guard,
+                requests=RateLimit("requests", settings.request_rate, burst),
+                tokens=RateLimit("tokens", settings.token_rate, burst),
             )
         finally:
             waiting.release()

@@ -88,6 +88,15 @@ class Settings(BaseSettings):
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Largest HTTP request body."""
+    request_rate: float = Field(default=0.0, ge=0)
+    """Most HTTP requests a second of one tenant, in each API process; 0 for any number."""
+    token_rate: float = Field(default=0.0, ge=0)
+    """Most tokens a second, by admission's estimate, of one tenant's jobs over HTTP; 0 for any.
+
+    In each API process, as above.
+    """
+    rate_burst_seconds: float = Field(default=10.0, gt=0, le=3600)
+    """How many seconds' worth of either a tenant may use at once after a rest."""
     default_tenant: str = "default"
     """Tenant of jobs that come without an API key: Python and Celery producers on this machine."""
     webhook_allow_private: bool = False
