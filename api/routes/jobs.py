@@ -43,7 +43,9 @@ async def submit(
     """Accept a job. What was answered with 202 is stored and will be done.
 
     A repeated `Idempotency-Key` with the same body answers with the first job and
-    the header `idempotent-replayed: true`; with another body it is an error.
+    the header `idempotent-replayed: true`; with another body it is an error. Where too
+    much of the tenant's waits already, or comes too fast, nothing is accepted: 429 with
+    `Retry-After`.
     """
     body = await read_object(request, services.settings.max_request_bytes)
     asked = read_job_request(body, idempotency_key)

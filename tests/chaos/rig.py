@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +45,8 @@ _AWAY: Final = (StoreUnavailable, DBAPIError)
 class Setup:
     """What to run. Times are seconds; ``mutation`` takes a safeguard out of the workers.
 
-    ``oblivious`` workers do not notice that they have lost their lease.
+    ``oblivious`` workers do not notice that they have lost their lease. ``settings`` are
+    further ones, of all processes.
     """
 
     slots: int = 2
@@ -57,6 +58,7 @@ class Setup:
     clock_shift: float | None = None
     proxied: bool = False
     environment: Mapping[str, str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def variables(self, notes: Path) -> dict[str, str]:
         """Environment of the worker processes."""
@@ -120,14 +122,15 @@ class Rig:
         self.proxy: Proxy | None = None
         self.postgres: TestPostgres | None = None
         self.workers: list[LeptonWorker] = []
-        self.settings = Settings(
-            home=folder / "home",
-            database_url=store.database.engine.url.render_as_string(hide_password=False),
-            redis_url=server.url,
-            lease_seconds=setup.lease,
-            visibility_timeout=2.0,
-            token_budget=32,
-        )
+        common: dict[str, Any] = {
+            "home": folder / "home",
+            "database_url": store.database.engine.url.render_as_string(hide_password=False),
+            "redis_url": server.url,
+            "lease_seconds": setup.lease,
+            "visibility_timeout": 2.0,
+            "token_budget": 32,
+        }
+        self.settings = Settings(**common | dict(setup.settings))
         self.producer = Producer(self.settings, store)
 
     def start_workers(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos import clocks, disk, keys, mutations, outage, poison, runs, webhooks
+from tests.chaos import clocks, disk, keys, mutations, outage, overload, poison, runs, webhooks
 from tests.chaos.checker import percentile
 from tests.chaos.findings import Finding, figures_of
 from tests.chaos.rig import Setup
@@ -167,6 +167,15 @@ def _outage(scene: Scene) -> Sequence[Finding]:
     return [Finding("G9", title, scene.database, load, wrong, figures)]
 
 
+def _overload(scene: Scene) -> Sequence[Finding]:
+    seconds, alone = float(scene.size(120, 8)), float(scene.size(60, 4))
+    came = overload.overload(scene.url, scene.folder, seconds, alone)
+    title = f"{overload.TIMES} times the capacity from one tenant for {seconds:.0f} s"
+    load = f"{came.busy.offered + came.beside.offered:,} jobs over HTTP, 4 workers"
+    wrong = came.wrong(timed=not scene.quick)
+    return [Finding("G11", title, scene.database, load, wrong, came.figures())]
+
+
 def _life(scene: Scene) -> Sequence[Finding]:
     examples = scene.size(5_000, 100)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", scene.database]
@@ -275,6 +284,7 @@ SECTIONS: Final = {
     "keys": Section("one idempotency key, many posts at once", _keys),
     "api": Section("an API that dies before it answers", _api),
     "outage": Section("submits while Redis is silent", _outage),
+    "overload": Section("three times the capacity from one tenant", _overload),
     "disk": Section("a disk that fills up", _disk, ("sqlite",)),
     "clock": Section("a worker whose clock is an hour wrong", _clock),
     "webhooks": Section("receivers that fail, senders that die", _webhooks),
