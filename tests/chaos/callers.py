@@ -20,10 +20,10 @@ from tests.chaos.rig import TASK, Rig
 
 BUSY: Final = "busy"
 CALM: Final = "calm"
-INPUTS: Final = {BUSY: 4, CALM: 8}
+INPUTS: Final = {BUSY: 4, CALM: 16}
 """Inputs of a tenant's job."""
 _CALLERS: Final = 16
-_CALM_RATE: Final = 2.0
+_CALM_RATE: Final = 1.0
 _BULK_EVERY: Final = 3
 """One of so many jobs of the busy tenant is bulk."""
 

@@ -167,7 +167,7 @@ def _run(
         time.sleep(calm_seconds)
     with callers.busy_at_will() as warm:
         time.sleep(min(2.0, calm_seconds))
-        peak = _rate(rig, calm_seconds)
+        peak = _rate(rig, calm_seconds / 2)
     rig.drain()
     with callers.busy(TIMES * peak) as filling:
         time.sleep(max(2.0, calm_seconds / 4))  # the backlog has filled by then

@@ -38,7 +38,7 @@ The run of three times the capacity (G11) fails where an accepted job is lost, a
 the memory of a process grows by more than a tenth (and 16 MB), a bulk job waits more than twice as
 long as its share of the workers takes for a full queue, or the other tenant's 99th percentile is
 more than twice what it was alone. An input takes the workers 50 ms there, a job of the busy tenant
-has 4 and one of the other 8, and window and backlog are sized to that: `tests/chaos/overload.py`.
+has 4 and one of the other 16, and window and backlog are sized to that: `tests/chaos/overload.py`.
 """
 _TAIL: Final = """\
 ## What is not shown here
