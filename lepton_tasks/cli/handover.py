@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def require_package(package: str, extra: str) -> None:
         )
 
 
-def become(command: Sequence[str], settings: Settings) -> None:
-    """Turn this process into ``command``, so that signals and the exit code are its own."""
+def become(command: Sequence[str], settings: Settings, stdin: bytes | None = None) -> None:
+    """Turn this process into ``command``, so that signals and the exit code are its own.
+
+    It reads ``stdin`` on its standard input, this process's own where that is None.
+    """
+    if stdin is not None:
+        # A file without a name: a pipe would have to be fed while the command reads.
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin)
+            file.seek(0)
+            os.dup2(file.fileno(), 0)
     os.execvpe(command[0], list(command), {**os.environ, **settings.environment()})  # noqa: S606

@@ -9,6 +9,7 @@ import typer
 from lepton_tasks import __version__
 from lepton_tasks.cli import batch, db, dead, keys, quarantine, services, webhooks
 from lepton_tasks.cli.io import io
+from lepton_tasks.cli.run import run
 from lepton_tasks.cli.tune import tune
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
 from lepton_tasks.logs import set_up_logging
@@ -32,6 +33,7 @@ def make_cli() -> typer.Typer:
     cli.command()(services.worker)
     cli.command()(services.api)
     cli.command()(io)
+    cli.command()(run)
     cli.command()(tune)
     cli.add_typer(batch.app, name="batch")
     cli.add_typer(keys.app, name="keys")

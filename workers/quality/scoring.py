@@ -1,4 +1,4 @@
-"""Running texts through an engine as a worker does: encode, sorted micro-batches, decode."""
+"""Moderating many texts of a measurement, as a worker does, and how fast that was."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions, ModerationOutput
-from workers.engines.base import Encoded, Engine
+from workers.engines.base import Engine
+from workers.offline import BATCH_ITEMS, PADDED_TOKENS, answer_all, micro_batches
 
-PADDED_TOKENS = 1024
-BATCH_ITEMS = 256
+__all__ = ["BATCH_ITEMS", "PADDED_TOKENS", "Scored", "micro_batches", "moderate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +25,8 @@ def moderate(
     engine: Engine, texts: Sequence[str], options: ModerationOptions | None = None
 ) -> Scored:
     """Moderate ``texts``, at least one, in micro-batches sorted by length."""
-    task, options = Moderation(), options or ModerationOptions()
     began = time.perf_counter()
-    inputs = [task.encode(text, options) for text in texts]
-    encoded = [
-        one
-        for start in range(0, len(inputs), BATCH_ITEMS)
-        for one in engine.tokenize(inputs[start : start + BATCH_ITEMS])
-    ]
-    outputs: dict[int, ModerationOutput] = {}
-    for rows in micro_batches(encoded):
-        for row, raw in zip(rows, engine.forward([encoded[row] for row in rows]), strict=True):
-            outputs[row] = task.decode(raw, inputs[row], options)
+    found = answer_all(Moderation(), engine, texts, options or ModerationOptions())
     elapsed = time.perf_counter() - began
-    return Scored([outputs[row] for row in range(len(texts))], len(texts) / elapsed)
-
-
-def micro_batches(encoded: Sequence[Encoded]) -> list[list[int]]:
-    """Row numbers by length, cut so that rows times the longest stays within the budget.
-
-    >>> micro_batches([Encoded(600, None), Encoded(3, None), Encoded(500, None), Encoded(2, None)])
-    [[3, 1], [2], [0]]
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(encoded)), key=lambda row: encoded[row].length):
-        length = encoded[row].length
-        if (
-            batches
-            and len(batches[-1]) < BATCH_ITEMS
-            and (len(batches[-1]) + 1) * length <= PADDED_TOKENS
-        ):
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
+    outputs = [one for one in found if isinstance(one, ModerationOutput)]
+    return Scored(outputs, len(texts) / elapsed)

@@ -30,3 +30,11 @@ def test_a_missing_package_says_what_to_install() -> None:
     require_package("lepton_tasks", "worker")
     with pytest.raises(ConfigError, match=r"\.\[worker\]"):
         require_package("no_such_package", "worker")
+
+
+def test_what_the_service_is_to_read_is_its_standard_input() -> None:
+    program = PROGRAM.replace("os.getpid()", "len(open(0, 'rb').read())").replace(
+        "Settings(lease_seconds=4.5)", "Settings(lease_seconds=4.5), b'x' * 300_000"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["300000", "4.5"]
