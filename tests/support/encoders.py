@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
-from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 WIDTH = 32
 LAYERS = 2
 BUCKETS = 1 << 10
+FAMILIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "bert": {},
+    "roberta": {"type_vocab_size": 1},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "deberta-v2": {
+        "type_vocab_size": 0,
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_buckets": 16,
+    },
+}
+"""Encoder families of :func:`write_checkpoint` by transformers' model type."""
 _WIDE = 48
 _POSITIONS = 128
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -28,11 +45,7 @@ def write_encoder(folder: Path, seed: int = 1, spare_words: int = 0) -> Path:
     A spare word takes 128 bytes.
     """
     folder.mkdir(parents=True)
-    vocabulary = [
-        *_SPECIAL,
-        *string.ascii_lowercase,
-        *(f"##{one}" for one in string.ascii_lowercase),
-    ]
+    vocabulary = _vocabulary()
     words = len(vocabulary) + spare_words
     config = {
         "model_type": "bert",
@@ -67,16 +80,55 @@ def write_encoder(folder: Path, seed: int = 1, spare_words: int = 0) -> Path:
         {name: torch.randn(shape, generator=generator) * 0.4 for name, shape in shapes.items()},
         folder / "model.safetensors",
     )
+    _tokenizer(vocabulary).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def write_checkpoint(
+    folder: Path, auto_class: Any, family: str = "bert", seed: int = 1, **settings: Any
+) -> Path:
+    """Write a small random checkpoint as ``auto_class`` of transformers saves one.
+
+    It reads letters, and a few Chinese words; ``settings`` go into its config.
+    """
+    from transformers import AutoConfig  # two seconds, which most users of this module save
+
+    vocabulary = [*_vocabulary(), *"今天气很好茶不喝我"]
+    config = AutoConfig.for_model(
+        family,
+        hidden_size=WIDTH,
+        num_attention_heads=4,
+        num_hidden_layers=LAYERS,
+        intermediate_size=_WIDE,
+        max_position_embeddings=_POSITIONS,
+        vocab_size=len(vocabulary),
+        pad_token_id=0,
+        initializer_range=0.4,
+        **{**FAMILIES[family], **settings},
+    )
+    torch.manual_seed(seed)
+    auto_class.from_config(config).save_pretrained(folder)
+    _tokenizer(vocabulary).save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _vocabulary() -> list[str]:
+    letters = string.ascii_lowercase
+    return [*_SPECIAL, *letters, *(f"##{one}" for one in letters)]
+
+
+def _tokenizer(vocabulary: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(
         WordPiece({word: place for place, word in enumerate(vocabulary)}, unk_token="[UNK]")
     )
-    tokenizer.normalizer = Lowercase()
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    return tokenizer
 
 
 def write_heads(folder: Path, seed: int = 1, labels: tuple[str, ...] = ("toxicity",)) -> Path:

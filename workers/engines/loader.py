@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -96,6 +96,9 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "text-classifier": partial(_text_classifier, trunks),
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
+        "sequence-classification": _sequence_classification,
+        "nli-zero-shot": _nli_zero_shot,
+        "sentence-embedding": _sentence_embedding,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -126,6 +129,26 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngin
     return build_seq2seq(entry, device)
 
 
+def _sequence_classification(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.sequence_classification import (  # imports transformers
+        build_sequence_classifier,
+    )
+
+    return build_sequence_classifier(entry, _labels(entry), device)
+
+
+def _nli_zero_shot(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.nli_zero_shot import build_zero_shot  # imports transformers
+
+    return build_zero_shot(entry, device)
+
+
+def _sentence_embedding(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.sentence_embedding import build_sentence_embedder  # imports transformers
+
+    return build_sentence_embedder(entry, device)
+
+
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
     folder = read_folder(entry.model_folder)
     encoder = None
@@ -134,8 +157,13 @@ def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device
         dtype = getattr(torch, entry.dtype)
         encoder = trunks.encoder(encoder_folder, entry.max_tokens, device, dtype)
     lane = trunks.headless(device) if encoder is None else encoder.lane
-    labels = getattr(get_task(entry.task), "labels", None)
-    return build_text_classifier(entry.name, folder, labels, encoder, lane)
+    return build_text_classifier(entry.name, folder, _labels(entry), encoder, lane)
+
+
+def _labels(entry: CatalogueEntry) -> Sequence[str] | None:
+    """The labels of the entry's task, None where it takes any."""
+    labels: Sequence[str] | None = getattr(get_task(entry.task), "labels", None)
+    return labels
 
 
 def _encoder_folder(entry: CatalogueEntry) -> Path | None:

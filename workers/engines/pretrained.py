@@ -22,13 +22,20 @@ _REVISION_LENGTH: Final = 12
 _READ_BYTES: Final = 1 << 20
 
 
-def load_pretrained(auto_class: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def load_pretrained(
+    auto_class: Any,
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    unread: str | None = None,
+) -> Any:
     """Load the model in ``folder`` with ``auto_class`` of transformers, ready to compute.
 
     Only safetensors are read, no code of the folder runs, nothing is fetched from a
-    network. Attention is the fused one. Raises ModelRefused where the folder is
-    incomplete or unsafe, or its tensors are not those that its config asks for:
-    transformers would fill the gaps with random numbers.
+    network. Attention is the fused one where the architecture has it. Raises ModelRefused
+    where the folder is incomplete or unsafe, or its tensors are not those that its config
+    asks for: transformers would fill the gaps with random numbers. Tensors that begin with
+    ``unread`` may be missing: the caller never looks at what they make.
     """
     read_config(folder)
     weight_files(folder)
@@ -40,12 +47,12 @@ def load_pretrained(auto_class: Any, folder: Path, device: torch.device, dtype: 
             trust_remote_code=False,
             use_safetensors=True,
             dtype=dtype,
-            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelRefused(f"{folder} cannot be loaded by transformers: {error}") from error
-    wrong = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
+    missing = [key for key in report["missing_keys"] if not (unread and key.startswith(unread))]
+    wrong = sorted([*missing, *(str(key) for key in report["mismatched_keys"])])
     if wrong:
         raise ModelRefused(
             f"{folder}: {len(wrong)} tensors that {CONFIG} asks for are missing or of another "
