@@ -93,6 +93,24 @@ class Task(ABC, Generic[OptionsT, OutputT]):
         size = sum(len(text.encode("utf-8", "ignore")) for _, text in texts_of(item))
         return max(1, size // 4)
 
+    def model_of(self, options: OptionsT) -> str | None:
+        """Catalogue name of the model that serves a job; None for the task's default.
+
+        A task whose other options need a model of their own overrides this.
+        """
+        return options.model
+
+    def examples_for(self, model: str) -> list[tuple[Example, OptionsT]]:
+        """The examples that ``model`` runs, with their options.
+
+        Those that need it, or else those that need no model by name.
+        """
+        read = [
+            (one, self.options_model.model_validate(dict(one.options))) for one in self.examples
+        ]
+        own = [(one, options) for one, options in read if self.model_of(options) == model]
+        return own or [(one, options) for one, options in read if self.model_of(options) is None]
+
     @abstractmethod
     def encode(self, item: Any, options: OptionsT) -> ModelInput:
         """Turn an item, as :meth:`read_item` made it, into what the engine takes."""
