@@ -42,7 +42,7 @@ def _run(request: Mapping[str, Any]) -> None:
     settings = load_settings()
     task = get_task(request["task"])
     options = task.options_model.model_validate(request["options"])
-    entry = choose(load_catalogue(settings), task.name, options.model)
+    entry = choose(load_catalogue(settings), task.name, task.model_of(options))
     answer = answer_request(task, entry, settings.device, request["inputs"], options)
     shown = render(answer, single=request["single"], as_json=request["json"])
     sys.stdout.buffer.write(shown.encode() + b"\n")
