@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     """Items a worker holds at most before it stops fetching."""
     catalogues: str = ""
     """Files of further models, joined by colons; see ``workers/catalogue/default.toml``."""
+    profile: Literal["default", "production"] = "default"
+    """Which shipped catalogue's models are the defaults: the small bundled ones, or those of the
+    hub in ``workers/catalogue/production.toml``, which are refused until they are pinned."""
+    models_folder: Path | None = None
+    """Folder of the models that ``lepton models pull`` fetched; ``<home>/models`` where not set."""
+    models_lock: Path | None = None
+    """File with their pinned revisions and hashes; ``<home>/models.lock`` where not set."""
     encode_seconds: float = Field(default=5.0, gt=0, le=600)
     """Longest that cleaning and tokenising one input may take; the input fails then."""
     device: str = "cpu"
@@ -149,9 +156,19 @@ class Settings(BaseSettings):
         """
         return tuple(Path(name) for name in self.catalogues.split(os.pathsep) if name)
 
+    @property
+    def pulled_models(self) -> Path:
+        """Folder of pulled models."""
+        return self.models_folder or self.home / "models"
+
+    @property
+    def lock_file(self) -> Path:
+        """File with the pins of pulled models."""
+        return self.models_lock or self.home / "models.lock"
+
     def environment(self) -> dict[str, str]:
         """These settings as variables, for the environment of a child process."""
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude_none=True)
         return {f"LEPTON_{name}".upper(): str(value) for name, value in values.items()}
 
 

@@ -125,7 +125,8 @@ def test_what_no_task_takes_is_refused_and_named(task: AnyTask, admission: Admis
         with pytest.raises(InvalidInput) as refused:
             admission.admit("t", JobRequest(task.name, input=good, options=options))
         assert str(refused.value.param).startswith("options")
-    for item in ("", " \n", None, 7, [], {"no_such_field": "x"}):
+    items: list[Any] = ["", " \n", None, 7, [], {"no_such_field": "x"}]
+    for item in items:
         with pytest.raises(InvalidInput):
             admission.admit("t", JobRequest(task.name, inputs=[item]))
 

@@ -10,16 +10,20 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lepton_tasks.settings import Settings
+from workers.catalogue.lock import Pin, read_lock
 from workers.errors import CatalogueError
 
 DEFAULT_CATALOGUE = Path(__file__).parent / "default.toml"
+PRODUCTION_CATALOGUE = Path(__file__).parent / "production.toml"
 
 
 class CatalogueEntry(BaseModel):
     """One model: the task it serves, where its weights are, and how it is run.
 
     The encoder under its heads, if any, is in a Python package or else in a folder.
-    ``options`` is a table that the engine alone reads.
+    ``options`` is a table that the engine alone reads. ``hub`` is the ``owner/name`` of a
+    model of the Hugging Face hub, whose folder ``lepton models pull`` makes; ``revision``
+    is the commit that it is pinned to, empty while it is not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +39,8 @@ class CatalogueEntry(BaseModel):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
     demo: bool = False
+    hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
     options: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
@@ -44,6 +50,12 @@ class CatalogueEntry(BaseModel):
         Raises:
             CatalogueError: the entry names none.
         """
+        if self.folder is None and self.hub is not None:
+            lacks = "has not been pulled" if self.revision else "is not pinned to a revision"
+            raise CatalogueError(
+                f"[{self.name}] is {self.hub} of the hub and {lacks}: run "
+                f"`lepton models pull {self.name}`"
+            )
         if self.folder is None:
             raise CatalogueError(
                 f"[{self.name}] needs `folder`, the place of its config.json and model.safetensors"
@@ -52,12 +64,40 @@ class CatalogueEntry(BaseModel):
 
 
 def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
-    """Return all models: the shipped catalogue, then the files of ``LEPTON_CATALOGUES``.
+    """Return all models: the shipped catalogues, then the files of ``LEPTON_CATALOGUES``.
 
     A later file may replace an entry by its name, and its default for a task displaces
-    an earlier file's. Raises CatalogueError for anything wrong in a file.
+    an earlier file's; the profile says which shipped one is the later. Models of the hub
+    have the folder and revision that the lock file pins. Raises CatalogueError for
+    anything wrong in a file.
     """
-    return merge([read_catalogue(path) for path in (DEFAULT_CATALOGUE, *settings.catalogue_files)])
+    shipped = [PRODUCTION_CATALOGUE, DEFAULT_CATALOGUE]
+    if settings.profile == "production":
+        shipped.reverse()
+    merged = merge([read_catalogue(path) for path in (*shipped, *settings.catalogue_files)])
+    pins = read_lock(settings.lock_file)
+    return {
+        name: entry if entry.hub is None else placed(entry, pins.get(name), settings)
+        for name, entry in merged.items()
+    }
+
+
+def placed(entry: CatalogueEntry, pin: Pin | None, settings: Settings) -> CatalogueEntry:
+    """A model of the hub with its revision and folder, as far as it has any.
+
+    A pin counts where it is of the entry's own repository and revision. In the profile
+    ``production`` a model without a revision has no folder: nobody knows what is in it.
+    """
+    revision = entry.revision
+    if pin is not None and pin.hub == entry.hub and entry.revision in ("", pin.revision):
+        revision = pin.revision
+    folder = entry.folder
+    if folder is None and revision:
+        pulled = settings.pulled_models / entry.name / revision
+        folder = pulled if pin is not None and pulled.is_dir() else None
+    if not revision and settings.profile == "production":
+        folder = None
+    return entry.model_copy(update={"revision": revision, "folder": folder})
 
 
 def merge(catalogues: Sequence[Mapping[str, CatalogueEntry]]) -> dict[str, CatalogueEntry]:

@@ -88,7 +88,7 @@ class ZeroShotClassifier:
         logits = torch.cat([output.logits[:, self._entailment].float() for output, _ in passes])
         found = []
         sizes = [len(question.rows) for question in questions]
-        for question, own in zip(questions, logits.cpu().split(sizes), strict=True):
+        for question, own in zip(questions, torch.split(logits.cpu(), sizes), strict=True):
             scores = zip(question.labels, own.softmax(0).tolist(), strict=True)
             truncated = any(row.truncated for row in question.rows)
             found.append(LabelScores(scores, truncated=truncated))

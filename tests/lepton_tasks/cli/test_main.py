@@ -14,7 +14,20 @@ from lepton_tasks import __version__
 from lepton_tasks.cli import main as cli
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError, NotFound, StoreUnavailable
 
-COMMANDS = ["up", "worker", "api", "io", "run", "tune", "batch", "keys", "db", "dead", "quarantine"]
+COMMANDS = [
+    "up",
+    "worker",
+    "api",
+    "io",
+    "run",
+    "tune",
+    "models",
+    "batch",
+    "keys",
+    "db",
+    "dead",
+    "quarantine",
+]
 
 
 @pytest.fixture(autouse=True)

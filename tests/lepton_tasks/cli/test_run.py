@@ -18,6 +18,7 @@ import pytest
 from lepton_tasks.cli import main as cli
 from lepton_tasks.cli import run as module
 from lepton_tasks.embedded.commands import lepton_command
+from lepton_tasks.nlp.registry import find_tasks
 from tests.support.pairs import Pairs
 from tests.support.plugins import plugin_environment
 
@@ -28,8 +29,7 @@ PATIENCE = 120.0
 def admitted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """Run the command up to where the model side would take over: the request, or the code."""
     monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
-    find = module.find_tasks
-    monkeypatch.setattr(module, "find_tasks", lambda: {**find(), "pairs": Pairs()})
+    monkeypatch.setattr(module, "find_tasks", lambda: {**find_tasks(), "pairs": Pairs()})
     taken: list[Any] = []
 
     def become(command: list[str], settings: Any, stdin: bytes) -> None:

@@ -19,10 +19,11 @@ from tests.support.encoders import FAMILIES, WIDTH, write_checkpoint
 from tests.support.models import one_thread
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import SimpleEngine
+from workers.engines.labels import map_labels
 from workers.engines.loader import load_engine
 from workers.engines.nli_zero_shot import build_zero_shot
 from workers.engines.sentence_embedding import build_sentence_embedder
-from workers.engines.sequence_classification import build_sequence_classifier, map_labels
+from workers.engines.sequence_classification import build_sequence_classifier
 from workers.errors import CatalogueError, ModelRefused
 
 CPU = torch.device("cpu")
