@@ -69,13 +69,14 @@ chaos: setup ## Break a running system on purpose: make chaos [DB=sqlite] [ONLY=
 gpu: setup ## Check the GPU against the CPU, on a machine that has one
 	@$(BIN)/python -m pytest -m gpu tests/gpu
 
-quality: setup ## Measure the shipped models: make quality DATA=folder; writes docs/quality.md
+quality: setup ## Measure the shipped models: make quality DATA=folder [ONLY="moderation"]; writes docs/quality.md
 	@test -n "$(DATA)" || { echo "usage: make quality DATA=folder with the data sets" >&2; exit 2; }
-	@$(BIN)/python -m workers.quality.moderation --data "$(DATA)" --out docs/quality.md
+	@$(BIN)/python -m workers.quality --data "$(DATA)" --out docs/quality.md \
+	  $(if $(ONLY),--only $(ONLY))
 
-train: setup ## Train the default moderation model: make train DATA=folder
-	@test -n "$(DATA)" || { echo "usage: make train DATA=folder with the data sets" >&2; exit 2; }
-	@$(BIN)/python -m workers.training.moderation --data "$(DATA)"
+train: setup ## Train a default model anew: make train TASK=moderation DATA=folder
+	@test -n "$(DATA)" || { echo "usage: make train TASK=task DATA=folder with the data sets" >&2; exit 2; }
+	@$(BIN)/python -m workers.training.$(subst -,_,$(or $(TASK),moderation)) --data "$(DATA)"
 
 clean: ## Remove the environment and caches
 	@rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Measure the default moderation model: ``python -m workers.quality.moderation --data DIR``.
+"""Measure the default moderation model: ``python -m workers.quality --data DIR``.
 
 Everything but the cross-validation goes through the engine that serves the
 task and through the task's own decode, with default options.
@@ -6,17 +6,13 @@ task and through the task's own decode, with default options.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.metrics import average_precision_score, f1_score
 
-from lepton_tasks.errors import LeptonError
 from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.moderation import ModerationOutput
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
@@ -37,7 +33,6 @@ from workers.training.datasets import (
     TWEET_HATE,
     TWEET_OFFENSIVE,
     WAIMAI,
-    DataMissing,
     DataSet,
     require,
 )
@@ -182,7 +177,7 @@ def ordinary_rows(engine: Engine, data: Path) -> list[str]:
     return lines
 
 
-def cross_validation_rows(data: Path, seed: int, cache: Path | None) -> list[str]:
+def cross_validation_rows(data: Path, seed: int) -> list[str]:
     """Table rows of AUPRC for the seven OpenAI categories, retrained for each of five folds.
 
     Train and dev of that set are folded together, since some categories have too
@@ -191,7 +186,7 @@ def cross_validation_rows(data: Path, seed: int, cache: Path | None) -> list[str
     examples = gather(data, "train", clean_text)["en"]
     more = gather(data, "dev", clean_text)["en"]
     examples += [one for one in more if one.source == OPENAI.name]
-    view = make_view(examples, "en", default_encoder(), cache)
+    view = make_view(examples, "en", default_encoder(), None)
     pooled = fit_head(POOLED_HATE_HEAD, examples, view, None, seed)
     recipes = {recipe.category: recipe for recipe in HEADS["en"]}
     lines = [
@@ -242,13 +237,18 @@ def speed_rows(engine: Engine, data: Path) -> list[str]:
     return lines
 
 
-def report(engine: Engine, data: Path, seed: int, cache: Path | None) -> str:
-    """The whole page, as Markdown."""
+def measure(data: Path) -> str:
+    """The section of the page, as Markdown; takes some ten minutes on one core.
+
+    Raises:
+        DataMissing: ``data`` lacks one of the sets; all that are missing are named.
+    """
+    require(data, {check.data for check in CHECKS} | {one for _, one, _ in ORDINARY}, ["dev"])
+    require(data, {source.data for source in SOURCES}, ["train", "dev"])
+    engine = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
     parts = [
-        "# Measured quality of the default models",
         "## Moderation",
-        f"Model `{engine.name}`, revision `{engine.revision}`. Made by "
-        "`python -m workers.quality.moderation --data DIR --out docs/quality.md`.",
+        f"Model `{engine.name}`, revision `{engine.revision}`.",
         "Default options and thresholds, through the serving engine and the task's decode. "
         "Weights and thresholds come from the training parts alone (thresholds out-of-fold), but "
         "n-gram ranges, regularisation and the weight of ordinary sentences were chosen while "
@@ -261,49 +261,8 @@ def report(engine: Engine, data: Path, seed: int, cache: Path | None) -> str:
         "OpenAI's moderation set, five folds over train and dev together, retrained per fold "
         "with the training code (goal: mean AUPRC 0.57; simple-model reference 0.567). "
         "The same folds guided the choice of settings:",
-        "\n".join(cross_validation_rows(data, seed, cache)),
+        "\n".join(cross_validation_rows(data, DEFAULT_SEED)),
         "Speed, wall time with one torch thread; other work on the same machine lowers it:",
         "\n".join(speed_rows(engine, data)),
     ]
-    return "\n\n".join(parts) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line. Returns 0, or 2 where data or the model is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.quality.moderation",
-        description="Measure the default moderation model on labelled data and print a report. "
-        "Takes some ten minutes on one core, most of it encoding for the cross-validation.",
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the report here too")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
-    parser.add_argument(
-        "--cache", type=Path, metavar="FILE.npz", help="keep encoder vectors here between runs"
-    )
-    chosen = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    try:
-        require(
-            chosen.data,
-            {check.data for check in CHECKS} | {source for _, source, _ in ORDINARY},
-            ["dev"],
-        )
-        require(chosen.data, {source.data for source in SOURCES}, ["train", "dev"])
-        page = report(
-            load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu"),
-            chosen.data,
-            chosen.seed,
-            chosen.cache,
-        )
-    except (DataMissing, LeptonError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(page)
-    if chosen.out is not None:
-        chosen.out.write_text(page, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return "\n\n".join(parts)

@@ -10,8 +10,9 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions, ModerationOutput
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
-from workers.quality.moderation import CHECKS, any_of, davidson_label, main
+from workers.quality.moderation import CHECKS, any_of, davidson_label, measure
 from workers.quality.scoring import moderate
+from workers.training.datasets import DataMissing
 
 
 def output(**raw: float) -> ModerationOutput:
@@ -41,10 +42,8 @@ def test_outputs_come_in_input_order_whatever_the_lengths() -> None:
     assert scored.texts_per_second > 0
 
 
-def test_missing_data_exits_2_naming_the_sets(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--data", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
+def test_missing_data_is_named_set_by_set(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing) as missing:
+        measure(tmp_path)
     for check in CHECKS:
-        assert check.data.name in said
+        assert check.data.name in str(missing.value)
