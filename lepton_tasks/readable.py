@@ -38,8 +38,11 @@ def _mapping(value: Mapping[str, Any]) -> list[str]:
     hidden = 0
     if len(names) > 1 and all(_is_number(one) for one in value.values()):
         names.sort(key=lambda name: -value[name])
-        hidden = max(0, len(names) - _MOST_SHOWN)
-        names = names[:_MOST_SHOWN]
+        shown = names
+        if len(names) > _MOST_SHOWN:
+            shown = [name for name in names[:_MOST_SHOWN] if value[name]] or names[:1]
+        hidden = len(names) - len(shown)
+        names = shown
     elif len(names) > _MOST_SHOWN and all(isinstance(one, bool) for one in value.values()):
         return [_plain([name for name in names if value[name]])]
     width = max((cell_len(str(name)) for name in names), default=0)

@@ -69,12 +69,17 @@ def _value(name: str, values: list[str], flag: str, schema: Mapping[str, Any]) -
 
 
 def _parse(text: str, types: set[str]) -> Any:
-    """JSON where that is of one of ``types``, or anything goes; the bare text otherwise."""
+    """JSON where that is of one of ``types``, or anything goes; the bare text otherwise.
+
+    Where a text is wanted, quotation marks are part of it.
+    """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
     kind = _JSON_TYPES[type(value)]
+    if kind == "string" and "string" in types:
+        return text
     if not types or kind in types or (kind == "integer" and "number" in types):
         return value
     return text

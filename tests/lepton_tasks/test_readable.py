@@ -39,6 +39,8 @@ def test_long_ones_say_how_much_is_left_out() -> None:
     many = readable({"scores": {f"c{n:02}": n / 100 for n in range(20)}})
     assert many.split("\n")[1:3] == ["  c19  0.190", "  c18  0.180"]
     assert many.endswith("… and 12 more with --json")
+    zeros = readable({"scores": {"a": 0.0, **{f"c{n}": 0.0 for n in range(9)}, "b": 0.5}})
+    assert zeros.split("\n")[1:] == ["  b  0.500", "  … and 10 more with --json"]
     spans = readable({"spans": [{"start": n} for n in range(20)]})
     assert spans.endswith("… and 4 more with --json")
     present = readable({"categories": {f"c{n}": n == 3 for n in range(20)}})

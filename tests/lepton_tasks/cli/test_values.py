@@ -34,6 +34,7 @@ class Options(BaseModel):
     [
         (["text=5"], {"text": "5"}),
         (["text=a=b"], {"text": "a=b"}),
+        (['text="好"', 'maybe="5"'], {"text": '"好"', "maybe": '"5"'}),
         (["text="], {"text": ""}),
         (["text=true"], {"text": "true"}),
         (["maybe=zh"], {"maybe": "zh"}),
