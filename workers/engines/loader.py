@@ -93,12 +93,12 @@ def _has_lane(engine: Engine | SimpleEngine) -> TypeGuard[Engine]:
 
 def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
     own: dict[str, Builder] = {
-        "text-classifier": partial(_text_classifier, trunks),
-        "decoder": _decoder,
-        "encoder-decoder": _encoder_decoder,
         "sequence-classification": _sequence_classification,
         "nli-zero-shot": _nli_zero_shot,
         "sentence-embedding": _sentence_embedding,
+        "text-classifier": partial(_text_classifier, trunks),
+        "decoder": _decoder,
+        "encoder-decoder": _encoder_decoder,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -115,18 +115,6 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
             f"the entry point of the engine {entry.engine!r} cannot be loaded: {error}"
         ) from error
     return builder
-
-
-def _decoder(entry: CatalogueEntry, device: torch.device) -> Engine:
-    from workers.generation.engine import build_decoder  # imports transformers
-
-    return build_decoder(entry, device)
-
-
-def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
-    from workers.engines.seq2seq import build_seq2seq  # imports transformers
-
-    return build_seq2seq(entry, device)
 
 
 def _sequence_classification(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
@@ -147,6 +135,18 @@ def _sentence_embedding(entry: CatalogueEntry, device: torch.device) -> SimpleEn
     from workers.engines.sentence_embedding import build_sentence_embedder  # imports transformers
 
     return build_sentence_embedder(entry, device)
+
+
+def _decoder(entry: CatalogueEntry, device: torch.device) -> Engine:
+    from workers.generation.engine import build_decoder  # imports transformers
+
+    return build_decoder(entry, device)
+
+
+def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.seq2seq import build_seq2seq  # imports transformers
+
+    return build_seq2seq(entry, device)
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
