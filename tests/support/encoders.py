@@ -100,11 +100,14 @@ def write_checkpoint(
         num_attention_heads=4,
         num_hidden_layers=LAYERS,
         intermediate_size=_WIDE,
-        max_position_embeddings=_POSITIONS,
-        vocab_size=len(vocabulary),
-        pad_token_id=0,
-        initializer_range=0.4,
-        **{**FAMILIES[family], **settings},
+        **{
+            "max_position_embeddings": _POSITIONS,
+            "vocab_size": len(vocabulary),
+            "pad_token_id": 0,
+            "initializer_range": 0.4,
+            **FAMILIES[family],
+            **settings,
+        },
     )
     torch.manual_seed(seed)
     auto_class.from_config(config).save_pretrained(folder)

@@ -13,7 +13,7 @@ import orjson
 from lepton_tasks.errors import ConfigError, LeptonError
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.settings import Settings, load_settings
-from workers.catalogue.entries import CatalogueEntry, load_catalogue
+from workers.catalogue.entries import CatalogueEntry, every_model
 from workers.catalogue.lock import read_lock
 from workers.errors import CatalogueError
 
@@ -80,7 +80,7 @@ def folder_bytes(folder: Path) -> int:
 
 def _list(options: argparse.Namespace, settings: Settings) -> int:
     entries = sorted(
-        load_catalogue(settings).values(), key=lambda one: (one.task, not one.default, one.name)
+        every_model(settings).values(), key=lambda one: (one.task, not one.default, one.name)
     )
     if options.task is not None:
         tasks = {*find_tasks(), *(entry.task for entry in entries)}
@@ -107,7 +107,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _show(options: argparse.Namespace, settings: Settings) -> int:
-    entry = _named(load_catalogue(settings), options.name)
+    entry = _named(every_model(settings), options.name)
     card = _card(entry)
     if options.json:
         whole = entry.model_dump(mode="json", exclude_none=True)
@@ -125,7 +125,7 @@ def _show(options: argparse.Namespace, settings: Settings) -> int:
 def _verify(options: argparse.Namespace, settings: Settings) -> int:
     from workers.catalogue.verify import faults  # imports torch
 
-    catalogue = load_catalogue(settings)
+    catalogue = every_model(settings)
     chosen = [_named(catalogue, name) for name in options.names] or list(catalogue.values())
     tasks, pins = find_tasks(), read_lock(settings.lock_file)
     results = []
@@ -148,9 +148,9 @@ def _pull(options: argparse.Namespace, settings: Settings) -> int:
     from workers.catalogue.pull import pull  # imports torch
 
     tasks = find_tasks()
-    catalogue = load_catalogue(settings)
+    catalogue = every_model(settings)
     # A model of the hub that a bundled one of the same name hides can be pulled all the same.
-    production = load_catalogue(settings.model_copy(update={"profile": "production"}))
+    production = every_model(settings.model_copy(update={"profile": "production"}))
     hub = {name: one for one in (production, catalogue) for name in one if one[name].hub}
     for name in options.names:
         if name not in hub:

@@ -64,17 +64,38 @@ class CatalogueEntry(BaseModel):
 
 
 def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
+    """Return the models that jobs may have: :func:`every_model` but what nobody asked for.
+
+    Outside of the profile ``production`` its models are there once they are pulled.
+    Raises CatalogueError for anything wrong in a file.
+    """
+    models = every_model(settings)
+    if settings.profile == "production":
+        return models
+    offered = read_catalogue(PRODUCTION_CATALOGUE)
+    return {
+        name: entry
+        for name, entry in models.items()
+        if entry.folder is not None or entry.default or name not in offered
+    }
+
+
+def every_model(settings: Settings) -> dict[str, CatalogueEntry]:
     """Return all models: the shipped catalogues, then the files of ``LEPTON_CATALOGUES``.
 
     A later file may replace an entry by its name, and its default for a task displaces
-    an earlier file's; the profile says which shipped one is the later. Models of the hub
-    have the folder and revision that the lock file pins. Raises CatalogueError for
-    anything wrong in a file.
+    an earlier file's; the profile says which shipped one is the later, and whether the
+    hub's models may be defaults. Models of the hub have the folder and revision that the
+    lock file pins. Raises CatalogueError for anything wrong in a file.
     """
-    shipped = [PRODUCTION_CATALOGUE, DEFAULT_CATALOGUE]
-    if settings.profile == "production":
-        shipped.reverse()
-    merged = merge([read_catalogue(path) for path in (*shipped, *settings.catalogue_files)])
+    production, bundled = read_catalogue(PRODUCTION_CATALOGUE), read_catalogue(DEFAULT_CATALOGUE)
+    shipped = [bundled, production]
+    if settings.profile != "production":
+        modest = {
+            name: entry.model_copy(update={"default": False}) for name, entry in production.items()
+        }
+        shipped = [modest, bundled]
+    merged = merge([*shipped, *(read_catalogue(path) for path in settings.catalogue_files)])
     pins = read_lock(settings.lock_file)
     return {
         name: entry if entry.hub is None else placed(entry, pins.get(name), settings)

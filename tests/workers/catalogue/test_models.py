@@ -154,6 +154,28 @@ def test_production_refuses_what_nobody_pinned(
     assert load_engine("moderation", load_catalogue(load_settings()), "cpu").name == "hubbed"
 
 
+def test_the_hubs_models_can_be_named_once_they_are_pulled(
+    hub: Hub, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "toxicity-roberta"
+    assert name not in load_catalogue(load_settings())
+    offered = read_catalogue(PRODUCTION_CATALOGUE)[name]
+    labels = dict(enumerate(offered.options["labels"]))
+    folder = checkpoint.parent / "roberta"
+    write_checkpoint(
+        folder,
+        AutoModelForSequenceClassification,
+        "roberta",
+        id2label=labels,
+        max_position_embeddings=520,
+    )
+    hub.add("unitary/unbiased-toxic-roberta", folder, FIRST)
+    assert main(["pull", name]) == 0, said(capsys)
+    catalogue = load_catalogue(load_settings())
+    assert choose(catalogue, "moderation", None).name == "hubbed"
+    assert load_engine("moderation", catalogue, "cpu", name).name == name
+
+
 def test_what_lies_in_a_folder_is_judged(
     hub: Hub, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
