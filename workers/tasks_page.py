@@ -87,13 +87,19 @@ def command_of(task: AnyTask, example: Example) -> str:
     lines = any("\n" in text for _, text in texts_of(example.input))
     if lines or (task.item_model is not None and any(map(_nested, example.input.values()))):
         # One line of the page is to hold it.
-        return shlex.join([*words, "--input", orjson.dumps(example.input).decode()])
+        return _typed([*words, "--input", orjson.dumps(example.input).decode()])
     if task.item_model is None:
         dash = ["--"] if example.input.startswith("-") else []
-        return shlex.join([*words, *dash, example.input])
+        return _typed([*words, *dash, example.input])
     for name, value in example.input.items():
         words += [part for one in _values(value) for part in ("--field", f"{name}={one}")]
-    return shlex.join(words)
+    return _typed(words)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """A command line, in double quotes where those read better."""
+    plain = {word: f'"{word}"' for word in words if "'" in word and not set(word) & set('"$`\\!')}
+    return " ".join(plain.get(word) or shlex.quote(word) for word in words)
 
 
 def shown_examples(task: AnyTask) -> list[Example]:

@@ -21,7 +21,7 @@ _JSON_TYPES = {
 
 
 def read_values(given: Sequence[str], flag: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by name; a name that is given several times, or asks for a list, gets a list.
+    """Values by name; one that is given several times, or that has to be a list, is a list.
 
     ``schema`` is the JSON Schema of the object they belong to, which decides whether
     ``5`` is a number or a text. Names that it does not know are kept: admission names them.
@@ -55,7 +55,7 @@ def _value(name: str, values: list[str], flag: str, schema: Mapping[str, Any]) -
     wanted = _options(properties.get(name, {}), schema)
     types = {kind for one in wanted for kind in _types_of(one)}
     parsed = [_parse(value, types) for value in values]
-    if len(parsed) == 1 and ("array" not in types or isinstance(parsed[0], list)):
+    if len(parsed) == 1 and ("array" not in types or _JSON_TYPES[type(parsed[0])] in types):
         return parsed[0]
     if "array" not in types and name in properties:
         raise InvalidInput(f"{flag} {name} is given {len(values)} times; it takes one value", flag)
