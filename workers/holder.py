@@ -97,7 +97,7 @@ class Holder:
             logger.error("job %s has wrong options: %s", claim.id, describe(error))
             self._fail(job, WRONG_OPTIONS)
             return None
-        found = self._models.engine(claim.task, job.options.model)
+        found = self._models.engine(claim.task, task.model_of(job.options))
         if isinstance(found, Refused):
             self._fail(job, Failed(found.code, found.message, found.retryable))
             return None

@@ -6,7 +6,7 @@ without the 150 MB that importing those costs, and with padding in attention alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -36,20 +36,52 @@ _POSITIONS_AFTER_PADDING: Final[Mapping[str, bool]] = {
 }
 
 
-class _Linear(NamedTuple):
+class Norm(NamedTuple):
+    """A layer norm."""
+
     weight: torch.Tensor
     bias: torch.Tensor
 
 
-class _Layer(NamedTuple):
+class Adapter(NamedTuple):
+    """What is added to a weight [out, in]: ``up`` [out, rank] times ``down`` [rank, in].
+
+    Low-rank adaptation, Hu et al. 2021; its scale is part of ``up``.
+    """
+
+    down: torch.Tensor
+    up: torch.Tensor
+
+
+class _Linear(NamedTuple):
+    weight: torch.Tensor
+    bias: torch.Tensor
+    adapter: Adapter | None = None
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return [rows, out] for ``rows`` [rows, in]."""
+        found = functional.linear(rows, self.weight, self.bias)
+        if self.adapter is not None:
+            narrow = functional.linear(rows, self.adapter.down)
+            found.addmm_(narrow, self.adapter.up.t())
+        return found
+
+
+class Layer(NamedTuple):
+    """One transformer layer. The fields named in ADAPTABLE may carry adapters."""
+
     query: _Linear
     key: _Linear
     value: _Linear
     attended: _Linear
-    attended_norm: _Linear
+    attended_norm: Norm
     wide: _Linear
     narrow: _Linear
-    norm: _Linear
+    norm: Norm
+
+
+ADAPTABLE: Final = ("query", "key", "value", "attended", "wide", "narrow")
+"""Weight matrices of a layer, by the names that adapters have in a model folder."""
 
 
 class Bert:
@@ -63,10 +95,10 @@ class Bert:
         """
         try:
             self.width = int(config["hidden_size"])
-            self._heads = int(config["num_attention_heads"])
+            self.heads = int(config["num_attention_heads"])
             layers = int(config["num_hidden_layers"])
-            self._epsilon = float(config["layer_norm_eps"])
-            self._approximate = _ACTIVATIONS[config["hidden_act"]]
+            self.epsilon = float(config["layer_norm_eps"])
+            self.approximate = _ACTIVATIONS[config["hidden_act"]]
             after_padding = _POSITIONS_AFTER_PADDING[config["model_type"]]
             skipped = int(config["pad_token_id"]) + 1 if after_padding else 0
         except (KeyError, TypeError, ValueError) as error:
@@ -75,44 +107,51 @@ class Bert:
         positions = read("embeddings.position_embeddings.weight")[skipped:]
         kind = read("embeddings.token_type_embeddings.weight")[0]
         self._positions = positions + kind
-        self._norm = _linear(read, "embeddings.LayerNorm")
-        self._layers = [_layer(read, f"encoder.layer.{place}.") for place in range(layers)]
+        self._norm = _norm(read, "embeddings.LayerNorm")
+        self.layers = [_layer(read, f"encoder.layer.{place}.") for place in range(layers)]
         self.vocabulary = len(self._words)
         self.most_tokens = len(positions)
-        if self._words.shape[1] != self.width or self.width % self._heads:
+        if self._words.shape[1] != self.width or self.width % self.heads:
             raise ModelRefused(
-                f"the encoder's config.json says {self.width} wide and {self._heads} heads, its "
+                f"the encoder's config.json says {self.width} wide and {self.heads} heads, its "
                 f"embeddings are {self._words.shape[1]} wide"
             )
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Yield all weights."""
         yield from (self._words, self._positions, *self._norm)
-        for layer in self._layers:
-            for linear in layer:
-                yield from linear
+        for layer in self.layers:
+            for part in layer:
+                yield from part[:2]
 
     def __call__(self, batch: Packed) -> torch.Tensor:
         """Return hidden states [tokens, width]; ``batch`` is on the device of the weights."""
+        return self.through(self.layers, self.embed(batch), batch)
+
+    def embed(self, batch: Packed) -> torch.Tensor:
+        """Return what the first layer takes: [tokens, width]."""
         hidden = functional.embedding(batch.ids, self._words)
         hidden += functional.embedding(batch.positions, self._positions)
-        hidden = self._normed(hidden, self._norm)
+        return self._normed(hidden, self._norm)
+
+    def through(self, layers: Sequence[Layer], hidden: torch.Tensor, batch: Packed) -> torch.Tensor:
+        """Take ``hidden`` [tokens, width] of ``batch`` through ``layers``; it is overwritten."""
         mask = None if batch.rectangle is None else batch.rectangle.mask[:, None, None, :]
-        for layer in self._layers:
+        for layer in layers:
             attended = self._attend(layer, hidden, batch, mask)
             for part, attention in zip(_blocks(hidden), _blocks(attended), strict=True):
                 part.copy_(self._feed_forward(layer, part, attention))
         return hidden
 
     def _attend(
-        self, layer: _Layer, hidden: torch.Tensor, batch: Packed, mask: torch.Tensor | None
+        self, layer: Layer, hidden: torch.Tensor, batch: Packed, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Softmax(QKᵀ/√d_k)V for all heads [tokens, width] (Vaswani et al. 2017)."""
-        shape = (len(batch.starts), batch.longest, self._heads, self.width // self._heads)
+        shape = (len(batch.starts), batch.longest, self.heads, self.width // self.heads)
         rectangle = batch.rectangle
 
         def padded(linear: _Linear) -> torch.Tensor:
-            rows = functional.linear(hidden, *linear)
+            rows = linear(hidden)
             if rectangle is not None:
                 rows = rows.index_select(0, rectangle.cells)
             return rows.view(shape).transpose(1, 2)
@@ -123,16 +162,14 @@ class Bert:
         return _packed(found.transpose(1, 2).reshape(-1, self.width), rectangle)
 
     def _feed_forward(
-        self, layer: _Layer, hidden: torch.Tensor, attention: torch.Tensor
+        self, layer: Layer, hidden: torch.Tensor, attention: torch.Tensor
     ) -> torch.Tensor:
-        attended = functional.linear(attention, *layer.attended).add_(hidden)
-        attended = self._normed(attended, layer.attended_norm)
-        wide = functional.linear(attended, *layer.wide)
-        wide = functional.gelu(wide, approximate=self._approximate)
-        return self._normed(functional.linear(wide, *layer.narrow).add_(attended), layer.norm)
+        attended = self._normed(layer.attended(attention).add_(hidden), layer.attended_norm)
+        wide = functional.gelu(layer.wide(attended), approximate=self.approximate)
+        return self._normed(layer.narrow(wide).add_(attended), layer.norm)
 
-    def _normed(self, hidden: torch.Tensor, norm: _Linear) -> torch.Tensor:
-        return functional.layer_norm(hidden, (self.width,), *norm, self._epsilon)
+    def _normed(self, hidden: torch.Tensor, norm: Norm) -> torch.Tensor:
+        return functional.layer_norm(hidden, (self.width,), *norm, self.epsilon)
 
 
 def is_bert(config: Mapping[str, Any]) -> bool:
@@ -151,21 +188,25 @@ def is_bert(config: Mapping[str, Any]) -> bool:
     )
 
 
-def _layer(read: Read, prefix: str) -> _Layer:
-    return _Layer(
+def _layer(read: Read, prefix: str) -> Layer:
+    return Layer(
         _linear(read, prefix + "attention.self.query"),
         _linear(read, prefix + "attention.self.key"),
         _linear(read, prefix + "attention.self.value"),
         _linear(read, prefix + "attention.output.dense"),
-        _linear(read, prefix + "attention.output.LayerNorm"),
+        _norm(read, prefix + "attention.output.LayerNorm"),
         _linear(read, prefix + "intermediate.dense"),
         _linear(read, prefix + "output.dense"),
-        _linear(read, prefix + "output.LayerNorm"),
+        _norm(read, prefix + "output.LayerNorm"),
     )
 
 
 def _linear(read: Read, name: str) -> _Linear:
     return _Linear(read(f"{name}.weight"), read(f"{name}.bias"))
+
+
+def _norm(read: Read, name: str) -> Norm:
+    return Norm(read(f"{name}.weight"), read(f"{name}.bias"))
 
 
 def _blocks(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:

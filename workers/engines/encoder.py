@@ -31,7 +31,7 @@ class SentenceEncoder:
         self.max_tokens = max_tokens
         self.lane = lane
         self.width = model.width
-        self._trunk = trunk
+        self.trunk = trunk
         self._characters = max_tokens * _CHARACTERS_PER_TOKEN
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -58,11 +58,11 @@ class SentenceEncoder:
     def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""
         with torch.inference_mode():
-            return self._trunk(pack(batch, self._trunk.device)).vectors
+            return self.trunk(pack(batch, self.trunk.device)).vectors
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Yield all weights of the trunk."""
-        yield from self._trunk.architecture.tensors()
+        yield from self.trunk.architecture.tensors()
 
 
 def package_folder(package: str) -> Path:

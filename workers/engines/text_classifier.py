@@ -1,34 +1,41 @@
 """Linear heads over hashed n-grams and, for some languages, over a sentence encoder.
 
-The score of a label is ``sigmoid(bias + sum of n-gram weights + dense · vector)``.
-Averaging an n-gram model and an encoder model and calibrating the average are
-linear too, so both are folded into these weights at training.
+The logit of a label is ``bias + sum of n-gram weights + dense · vector``; its score is the
+logit's sigmoid where a text may have any number of labels, and the softmax over all labels
+where it has one. Averaging an n-gram model and an encoder model and calibrating the average
+are linear too, so both are folded into these weights at training. The vector is the shared
+encoder's, or comes from upper layers that were tuned for this model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.scores import LabelScores
 from workers.engines.base import Encoded, Raw
+from workers.engines.branches import Rows
 from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import ModelFolder
 from workers.engines.packed import TokenIds
 from workers.engines.transfer import host_tensor, on_device
 from workers.engines.trunk import States
-from workers.engines.trunk_lane import Rows, TrunkLane
+from workers.engines.trunk_lane import TrunkLane
+from workers.engines.tuned import TunedTop, read_top
 from workers.errors import ModelRefused
 from workers.features.ngrams import NgramSpec, bags
 
 _GRAMS_PER_TOKEN = 512
 """N-grams whose lookup is counted as one token of encoder work."""
 _NO_IDS: Final = np.zeros(0, dtype=np.int32)
+
+Activation = Literal["sigmoid", "softmax"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class _Tokens:
 class _Group:
     """The items of one language in a micro-batch, as the heads take them.
 
-    ``places`` are theirs among the engine's items, ``rows`` those of the trunk's states.
+    ``places`` are theirs among the engine's items, ``rows`` those of the trunk's states,
+    and ``notes`` what their LabelScores say beside scores.
     """
 
     language: str
@@ -54,13 +62,21 @@ class _Group:
     weights: torch.Tensor
     offsets: torch.Tensor
     rows: torch.Tensor | None
+    notes: list[dict[str, bool]]
 
 
 class Heads(torch.nn.Module):
     """All labels of one language: an embedding bag, a bias, and weights for an encoder's vector."""
 
-    def __init__(self, labels: Sequence[str], spec: NgramSpec, width: int) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        spec: NgramSpec,
+        width: int,
+        activation: Activation = "sigmoid",
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.labels = tuple(labels)
         self.spec = spec
         self.width = width
@@ -79,13 +95,14 @@ class Heads(torch.nn.Module):
         logits = self.bag(indices, offsets, per_sample_weights=weights) + self.bias
         if vectors is not None:
             logits = logits + vectors @ self.dense
-        return torch.sigmoid(logits)
+        return torch.softmax(logits, 1) if self.activation == "softmax" else torch.sigmoid(logits)
 
 
 class TextClassifier:
     """An Engine whose raw scores are one probability for each label of the text's language.
 
-    A text in a language without heads takes those of ``fallback``.
+    A text in a language without heads takes those of ``fallback``. ``top`` are the tuned
+    layers that its vectors come from, None for the encoder's own.
     """
 
     def __init__(
@@ -96,6 +113,7 @@ class TextClassifier:
         fallback: str,
         encoder: SentenceEncoder | None,
         lane: TrunkLane,
+        top: TunedTop | None = None,
     ) -> None:
         self.name = name
         self.revision = revision
@@ -104,6 +122,7 @@ class TextClassifier:
         self._heads = {language: head.to(lane.device).eval() for language, head in heads.items()}
         self._fallback = fallback
         self._encoder = encoder
+        self.top = top
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Yield all weights, those of the encoder included."""
@@ -111,6 +130,8 @@ class TextClassifier:
             yield from head.parameters()
         if self._encoder is not None:
             yield from self._encoder.tensors()
+        if self.top is not None:
+            yield from self.top.adapters()
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Hash the n-grams of every text, and tokenise those that the encoder will see."""
@@ -124,7 +145,9 @@ class TextClassifier:
             indices = found.indices.astype(np.int32)
             for place, row in enumerate(rows):
                 start, end = found.offsets[place : place + 2]
-                tokens = _Tokens(language, indices[start:end], found.weights[start:end], ids[place])
+                tokens = _Tokens(
+                    inputs[row].language, indices[start:end], found.weights[start:end], ids[place]
+                )
                 length = len(ids[place]) + 1 + int(end - start) // _GRAMS_PER_TOKEN
                 encoded[row] = Encoded(length, tokens)
         return [encoded[row] for row in range(len(inputs))]
@@ -149,6 +172,7 @@ class TextClassifier:
                     host_tensor(np.concatenate([one.weights for one in part]), self._device),
                     host_tensor(np.cumsum(sizes, dtype=np.int32) - sizes, self._device),
                     host_tensor(rows[places], self._device) if needs_states else None,
+                    [self._notes(one) for one in part],
                 )
             )
         return groups
@@ -178,9 +202,16 @@ class TextClassifier:
             end = start + len(group.places) * len(labels)
             table = scores[start:end].view(-1, len(labels)).tolist()
             start = end
-            for place, values in zip(group.places, table, strict=True):
-                results[place] = dict(zip(labels, values, strict=True))
+            for place, values, notes in zip(group.places, table, group.notes, strict=True):
+                results[place] = LabelScores(zip(labels, values, strict=True), **notes)
         return [results[place] for place in range(len(results))]
+
+    def _notes(self, tokens: _Tokens) -> dict[str, bool]:
+        most = None if self._encoder is None else self._encoder.max_tokens
+        return {
+            "truncated": most is not None and len(tokens.ids) >= most,
+            "foreign": tokens.language not in self._heads,
+        }
 
     def _by_language(self, languages: Sequence[str]) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
@@ -213,7 +244,8 @@ def build_text_classifier(
         language: _read_heads(folder, language, part, labels, encoder)
         for language, part in languages.items()
     }
-    return TextClassifier(name, folder.revision, heads, fallback, encoder, lane)
+    top = None if encoder is None else read_top(folder, encoder.trunk.architecture)
+    return TextClassifier(name, folder.revision, heads, fallback, encoder, lane, top)
 
 
 def _read_heads(
@@ -230,13 +262,19 @@ def _read_heads(
             int(config["buckets"]), _bounds(config["characters"]), _bounds(config["words"])
         )
         needs_encoder = bool(config["encoder"])
+        activation = config.get("activation", "sigmoid")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelRefused(f"{where}: config.json is incomplete or wrong: {error!r}") from error
     if allowed is not None and (unknown := sorted(set(labels) - set(allowed))):
         raise ModelRefused(f"{where}: labels that the task does not know: {', '.join(unknown)}")
     if needs_encoder and encoder is None:
         raise ModelRefused(f"{where} needs an encoder, and the catalogue names none")
-    head = Heads(labels, spec, encoder.width if encoder is not None and needs_encoder else 0)
+    if activation not in get_args(Activation):
+        raise ModelRefused(
+            f"{where}: activation {activation!r} is none of {', '.join(get_args(Activation))}"
+        )
+    width = encoder.width if encoder is not None and needs_encoder else 0
+    head = Heads(labels, spec, width, activation)
     expected = {
         "bag": (head.bag.weight, (spec.buckets, len(labels))),
         "bias": (head.bias, (len(labels),)),

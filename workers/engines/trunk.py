@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch.nn import functional
 
 from workers.engines.bert import Bert, is_bert
+from workers.engines.branches import Fork
 from workers.engines.folder import CONFIG, WEIGHTS, read_config, weights_header
 from workers.engines.packed import Packed
 from workers.errors import ModelRefused
@@ -73,6 +74,27 @@ class Trunk:
         """Run a batch from host memory; nothing is waited for on a GPU."""
         moved = batch.to(self.device)
         return States(self.architecture(moved), moved.starts)
+
+    @torch.inference_mode()
+    def forked(self, batch: Fork) -> list[States]:
+        """Run a batch whose texts take different upper layers; states of each branch.
+
+        The layers that all branches share run once, over all texts.
+        """
+        bert = self.architecture
+        if not isinstance(bert, Bert):
+            raise TypeError("only a Bert has upper layers to choose from")
+        branches = [branch.to(self.device) for branch in batch.branches]
+        shared = min(branch.top.first for branch in branches if branch.top is not None)
+        whole = batch.whole.to(self.device)
+        hidden = bert.through(bert.layers[:shared], bert.embed(whole), whole)
+        found = []
+        for branch in branches:
+            layers = bert.layers if branch.top is None else branch.top.layers
+            own = hidden if branch.tokens is None else hidden.index_select(0, branch.tokens)
+            own = bert.through(layers[shared:], own, branch.batch)
+            found.append(States(own, branch.batch.starts))
+        return found
 
 
 def load_trunk(folder: Path, device: torch.device, dtype: torch.dtype) -> Trunk:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
-from workers.engines.packed import Packed, TokenIds, pack
+from workers.engines.branches import Fork, Rows, fork
+from workers.engines.packed import TokenIds
 from workers.engines.trunk import States, Trunk
-
-Rows = npt.NDArray[np.int64]
 
 
 class TrunkTokens(Protocol):
@@ -27,7 +25,11 @@ class TrunkTokens(Protocol):
 
 
 class HeadedEngine(Engine, Protocol):
-    """An engine of a TrunkLane: its heads, in the three steps between which the lane works."""
+    """An engine of a TrunkLane: its heads, in the three steps between which the lane works.
+
+    One with an attribute ``top``, a TunedTop, gets the states of those layers in place of
+    the trunk's own.
+    """
 
     def collate(self, batch: Sequence[Encoded], rows: Rows) -> Any:
         """Make the heads' tensors in host memory, in any thread.
@@ -50,17 +52,21 @@ class HeadedEngine(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One engine's share of a micro-batch: ``places`` are those of its items."""
+    """One engine's share of a micro-batch: ``places`` are those of its items.
+
+    ``branch`` is the number of the states that its items are in, -1 for none.
+    """
 
     engine: HeadedEngine
     places: list[int]
     collated: Any
+    branch: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     parts: list[_Part]
-    trunk_batch: Packed | None
+    trunk_batch: Fork | None
     items: int
 
 
@@ -68,7 +74,8 @@ class TrunkLane(Lane):
     """A trunk, or none, and the engines whose heads stand on it.
 
     Each distinct text of a micro-batch goes through the trunk once, however many tasks
-    ask for it. The device is waited for once, when all scores come back together.
+    ask for it: through the layers that all share, and through the upper layers of those
+    tasks alone that ask. The device is waited for once, when all scores come back together.
     """
 
     def __init__(self, key: LaneKey, device: torch.device, trunk: Trunk | None) -> None:
@@ -82,24 +89,39 @@ class TrunkLane(Lane):
         places: dict[Any, list[int]] = {}  # of HeadedEngines: no others name this lane
         for place, (engine, _) in enumerate(batch):
             places.setdefault(engine, []).append(place)
+        tops = [getattr(engine, "top", None) for engine, _ in batch]
+        trunk_batch, rows, branches = fork(rows, texts, tops, self.device)
         parts = [
-            _Part(engine, own, engine.collate([batch[place][1] for place in own], rows[own]))
+            _Part(
+                engine,
+                own,
+                engine.collate([batch[place][1] for place in own], rows[own]),
+                max(branches[place] for place in own),
+            )
             for engine, own in places.items()
         ]
-        return _Prepared(parts, pack(texts, self.device) if texts else None, len(batch))
+        return _Prepared(parts, trunk_batch, len(batch))
 
     @torch.inference_mode()
     def compute(self, prepared: _Prepared) -> list[Raw]:
         """Run the trunk, then the heads of each engine, then wait for the scores."""
-        states = None
-        if self._trunk is not None and prepared.trunk_batch is not None:
-            states = self._trunk(prepared.trunk_batch)
-        found = [part.engine.score(part.collated, states) for part in prepared.parts]
+        states = self._states(prepared.trunk_batch)
+        found = [
+            part.engine.score(part.collated, None if part.branch < 0 else states[part.branch])
+            for part in prepared.parts
+        ]
         scores = torch.split(torch.cat(found).cpu(), [len(one) for one in found])
         results: dict[int, Raw] = {}
         for part, own in zip(prepared.parts, scores, strict=True):
             results.update(zip(part.places, part.engine.read(part.collated, own), strict=True))
         return [results[place] for place in range(prepared.items)]
+
+    def _states(self, batch: Fork | None) -> list[States]:
+        if self._trunk is None or batch is None:
+            return []
+        if all(branch.top is None for branch in batch.branches):
+            return [self._trunk(batch.whole)]
+        return self._trunk.forked(batch)
 
 
 def _distinct(items: Sequence[TrunkTokens]) -> tuple[Rows, list[TokenIds]]:

@@ -7,16 +7,14 @@ from workers.engines.base import Engine
 
 
 def warm_up(task: AnyTask, engine: Engine) -> None:
-    """Run the task's examples from text to output, alone and together.
+    """Run the task's examples for the model from text to output, alone and together.
 
     Raises:
         Exception: an example fails; the model cannot serve the task.
     """
-    options = [task.options_model.model_validate(dict(one.options)) for one in task.examples]
-    inputs = [
-        task.encode(task.read_item(example.input), chosen)
-        for example, chosen in zip(task.examples, options, strict=True)
-    ]
+    examples = task.examples_for(engine.name)
+    options = [chosen for _, chosen in examples]
+    inputs = [task.encode(task.read_item(one.input), chosen) for one, chosen in examples]
     encoded = engine.tokenize(inputs)
     for batch in ([one] for one in encoded):
         engine.forward(batch)

@@ -44,14 +44,13 @@ def stretch(texts: Sequence[str], words: int, start: int) -> str:
     return (" " if spaced else "").join(islice(cycle(pieces), begin, begin + words))
 
 
-def text_mixes(task: AnyTask, count: int) -> dict[str, list[ModelInput]]:
-    """Return ``count`` inputs by language of the task's examples, the same at every call.
+def text_mixes(task: AnyTask, model: str, count: int) -> dict[str, list[ModelInput]]:
+    """Return ``count`` inputs by language of the task's examples for ``model``, always the same.
 
     An example that is no plain text cannot be stretched; those are repeated as they are.
     """
     groups: dict[str, list[tuple[Any, Any, ModelInput]]] = {}
-    for example in task.examples:
-        options = task.options_model.model_validate(dict(example.options))
+    for example, options in task.examples_for(model):
         encoded = task.encode(task.read_item(example.input), options)
         groups.setdefault(encoded.language, []).append((example.input, options, encoded))
     return {language: _mix(task, group, count) for language, group in groups.items()}

@@ -69,7 +69,9 @@ class Tuner:
     ) -> Tuning:
         began = time.monotonic()
         mixes = [
-            (engine, mix) for task, engine in served for mix in text_mixes(task, MIX_SIZE).values()
+            (engine, mix)
+            for task, engine in served
+            for mix in text_mixes(task, engine.name, MIX_SIZE).values()
         ]
         points = Sweeper(self._threads(lane), limit_seconds).sweep(lane, costliest(mixes))
         tuning = Tuning(choose_point(points), points)
