@@ -44,31 +44,31 @@ class Fork:
 
 def fork(
     rows: Rows, texts: Sequence[TokenIds], tops: Sequence[TunedTop | None], device: torch.device
-) -> tuple[Fork | None, Rows, list[int]]:
-    """Divide items by the layers that they need.
+) -> tuple[Fork | None, Rows, Rows]:
+    """Divide what items ask for by the layers that it needs.
 
-    ``rows`` [items] is the text of each item, -1 for an item that needs none, and ``tops``
-    [items] what it goes through. Returns the fork, None where there are no texts, and for
-    each item its row among its branch's texts and the number of that branch, -1 for none.
+    ``rows`` [asked] is a text for each that an item asks for, -1 for none, and ``tops``
+    [asked] what it goes through. Returns the fork, None where there are no texts, and for
+    each its row among its branch's texts and the number of that branch, -1 for none.
     """
+    numbers = np.full(len(rows), -1, dtype=np.int64)
     if not texts:
-        return None, rows, [-1] * len(rows)
+        return None, rows, numbers
     asking: dict[TunedTop | None, list[int]] = {}
     for item in np.flatnonzero(rows >= 0).tolist():
         asking.setdefault(tops[item], []).append(item)
     whole = pack(texts, device)
     if len(asking) == 1:
         (top,) = asking
-        numbers = [0 if row >= 0 else -1 for row in rows]
+        numbers[rows >= 0] = 0
         return Fork(whole, [Branch(top, whole, None)]), rows, numbers
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     owner = np.repeat(np.arange(len(texts)), lengths)  # of each packed row of the whole
-    own_rows, numbers, branches = rows.copy(), [-1] * len(rows), []
+    own_rows, branches = rows.copy(), []
     for number, (top, items) in enumerate(asking.items()):
         used = np.unique(rows[items])
         own_rows[items] = np.searchsorted(used, rows[items])
-        for item in items:
-            numbers[item] = number
+        numbers[items] = number
         tokens = host_tensor(np.flatnonzero(np.isin(owner, used)), device)
         branches.append(Branch(top, pack([texts[row] for row in used], device), tokens))
     return Fork(whole, branches), own_rows, numbers

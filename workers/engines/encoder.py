@@ -52,8 +52,18 @@ class SentenceEncoder:
         Only the first ``16 * max_tokens`` characters are looked at, which bounds
         the tokenizer's time on texts that were made to be slow.
         """
+        return [ids for ids, _ in self.tokenize_noting_cuts(texts)]
+
+    def tokenize_noting_cuts(self, texts: Sequence[str]) -> list[tuple[TokenIds, bool]]:
+        """As :meth:`tokenize`, and of each text whether anything of it was cut off."""
         encodings = self._tokenizer.encode_batch_fast([text[: self._characters] for text in texts])
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+        return [
+            (
+                np.array(encoding.ids, dtype=np.int32),
+                bool(encoding.overflowing) or len(text) > self._characters,
+            )
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
 
     def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""

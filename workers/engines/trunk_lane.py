@@ -16,11 +16,11 @@ from workers.engines.trunk import States, Trunk
 
 
 class TrunkTokens(Protocol):
-    """What ``Encoded.tokens`` must have in a TrunkLane: ``ids``, empty to leave out the trunk."""
+    """What ``Encoded.tokens`` must have in a TrunkLane: what the trunk sees of an item."""
 
     @property
-    def ids(self) -> TokenIds:
-        """Token ids that the trunk sees."""
+    def ids(self) -> TokenIds | tuple[TokenIds, ...]:
+        """Token ids of its text, or of each of its texts; empty ones are left out of the trunk."""
         ...
 
 
@@ -34,7 +34,8 @@ class HeadedEngine(Engine, Protocol):
     def collate(self, batch: Sequence[Encoded], rows: Rows) -> Any:
         """Make the heads' tensors in host memory, in any thread.
 
-        ``rows`` [items] says which text of the trunk's states is each item's, -1 for none.
+        ``rows`` [texts] says which text of the trunk's states is each text of the items,
+        those of an item side by side; -1 for none.
         """
         ...
 
@@ -85,21 +86,17 @@ class TrunkLane(Lane):
 
     def prepare(self, batch: Sequence[tuple[Engine, Encoded]]) -> _Prepared:
         """Lay out distinct texts for the trunk, and have each engine collate its items."""
-        rows, texts = _distinct([encoded.tokens for _, encoded in batch])
+        rows, owners, texts = _distinct([encoded.tokens for _, encoded in batch])
         places: dict[Any, list[int]] = {}  # of HeadedEngines: no others name this lane
         for place, (engine, _) in enumerate(batch):
             places.setdefault(engine, []).append(place)
-        tops = [getattr(engine, "top", None) for engine, _ in batch]
+        tops = [getattr(batch[owner][0], "top", None) for owner in owners]
         trunk_batch, rows, branches = fork(rows, texts, tops, self.device)
-        parts = [
-            _Part(
-                engine,
-                own,
-                engine.collate([batch[place][1] for place in own], rows[own]),
-                max(branches[place] for place in own),
-            )
-            for engine, own in places.items()
-        ]
+        parts = []
+        for engine, own in places.items():
+            of_engine = np.isin(owners, own)
+            collated = engine.collate([batch[place][1] for place in own], rows[of_engine])
+            parts.append(_Part(engine, own, collated, int(branches[of_engine].max(initial=-1))))
         return _Prepared(parts, trunk_batch, len(batch))
 
     @torch.inference_mode()
@@ -124,16 +121,20 @@ class TrunkLane(Lane):
         return self._trunk.forked(batch)
 
 
-def _distinct(items: Sequence[TrunkTokens]) -> tuple[Rows, list[TokenIds]]:
-    """Distinct texts in the order met, and which of them each item is, -1 for none."""
-    rows = np.full(len(items), -1, dtype=np.int64)
+def _distinct(items: Sequence[TrunkTokens]) -> tuple[Rows, Rows, list[TokenIds]]:
+    """Distinct texts in the order met, which of them each text of the items is, and its item.
+
+    A text without tokens is none of them: -1. The order is (rows, items, texts).
+    """
+    rows: list[int] = []
+    owners: list[int] = []
     known: dict[bytes, int] = {}
     texts: list[TokenIds] = []
-    for place, one in enumerate(items):
-        if not len(one.ids):
-            continue
-        row = known.setdefault(one.ids.tobytes(), len(texts))
-        if row == len(texts):
-            texts.append(one.ids)
-        rows[place] = row
-    return rows, texts
+    for owner, one in enumerate(items):
+        for ids in one.ids if isinstance(one.ids, tuple) else (one.ids,):
+            row = known.setdefault(ids.tobytes(), len(texts)) if len(ids) else -1
+            if row == len(texts):
+                texts.append(ids)
+            rows.append(row)
+            owners.append(owner)
+    return np.array(rows, dtype=np.int64), np.array(owners, dtype=np.int64), texts
