@@ -13,11 +13,12 @@ import torch
 from lepton_tasks.nlp.registry import get_task
 from workers.catalogue.entries import CatalogueEntry, choose
 from workers.engines.base import Engine, SimpleEngine
-from workers.engines.encoder import package_folder
+from workers.engines.encoder import SentenceEncoder, package_folder
 from workers.engines.folder import read_folder, weights_header
 from workers.engines.lanes import SoloEngine
 from workers.engines.text_classifier import build_text_classifier
 from workers.engines.trunks import Trunks
+from workers.engines.vector_engines import VECTOR_ENGINES, build_vector_engine
 from workers.errors import CatalogueError
 
 Builder = Callable[[CatalogueEntry, torch.device], Engine | SimpleEngine]
@@ -97,6 +98,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "nli-zero-shot": _nli_zero_shot,
         "sentence-embedding": _sentence_embedding,
         "text-classifier": partial(_text_classifier, trunks),
+        **{name: partial(_vector_engine, trunks) for name in VECTOR_ENGINES},
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
     }
@@ -151,11 +153,7 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngin
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
     folder = read_folder(entry.model_folder)
-    encoder = None
-    encoder_folder = _encoder_folder(entry)
-    if encoder_folder is not None:
-        dtype = getattr(torch, entry.dtype)
-        encoder = trunks.encoder(encoder_folder, entry.max_tokens, device, dtype)
+    encoder = _encoder(trunks, entry, device)
     lane = trunks.headless(device) if encoder is None else encoder.lane
     return build_text_classifier(entry.name, folder, _labels(entry), encoder, lane)
 
@@ -164,6 +162,20 @@ def _labels(entry: CatalogueEntry) -> Sequence[str] | None:
     """The labels of the entry's task, None where it takes any."""
     labels: Sequence[str] | None = getattr(get_task(entry.task), "labels", None)
     return labels
+
+
+def _vector_engine(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
+    folder = None if entry.folder is None else read_folder(entry.folder)
+    encoder = _encoder(trunks, entry, device)
+    lane = trunks.headless(device) if encoder is None else encoder.lane
+    return build_vector_engine(entry, folder, encoder, lane)
+
+
+def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> SentenceEncoder | None:
+    folder = _encoder_folder(entry)
+    if folder is None:
+        return None
+    return trunks.encoder(folder, entry.max_tokens, device, getattr(torch, entry.dtype))
 
 
 def _encoder_folder(entry: CatalogueEntry) -> Path | None:
