@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.quality import embedding
+from workers.quality import embedding, similarity
 from workers.training.datasets import DataMissing
 
 SENTENCES = {
@@ -53,6 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("measure", "title", "rows"),
     [
         (embedding.measure, "## Embedding\n", 8),
+        (similarity.measure, "## Similarity\n", 4),
     ],
 )
 def test_a_section_has_a_row_for_every_measurement(
