@@ -9,6 +9,7 @@ from workers.catalogue.entries import CatalogueEntry
 from workers.engines.calibration import Likeness, read_likeness
 from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import ModelFolder
+from workers.engines.recommender import Recommender
 from workers.engines.similarity import PairComparer
 from workers.engines.spaces import Spaces, read_spaces
 from workers.engines.trunk_lane import TrunkLane
@@ -19,8 +20,9 @@ _Make = Callable[[str, str, Spaces, TrunkLane, Likeness], VectorEngine]
 VECTOR_ENGINES: Final[Mapping[str, _Make]] = {
     "embedder": lambda name, revision, spaces, lane, _: Embedder(name, revision, spaces, lane),
     "pair-comparer": PairComparer,
+    "recommender": Recommender,
 }
-"""What ``engine`` in a catalogue may name, to serve embedding and similarity."""
+"""What ``engine`` in a catalogue may name, to serve embedding, similarity, recommendation."""
 
 
 def build_vector_engine(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.quality import embedding, similarity
+from workers.quality import embedding, recommendation, similarity
 from workers.training.datasets import DataMissing
 
 SENTENCES = {
@@ -65,6 +65,15 @@ def test_a_section_has_a_row_for_every_measurement(
         sum(line.startswith(("| STS", "| SciTLDR", "| CSL")) for line in section.splitlines())
         == rows
     )
+
+
+def test_a_ranking_is_measured_beside_popularity_and_chance(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommendation, "_USERS", 4)
+    section = recommendation.measure(data)
+    for order in ("recommendation", "popularity", "random"):
+        assert section.count(f"| 4 | {order} |") == 2
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
