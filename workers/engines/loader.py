@@ -16,6 +16,7 @@ from workers.engines.base import Engine, SimpleEngine
 from workers.engines.encoder import SentenceEncoder, package_folder
 from workers.engines.folder import read_folder, weights_header
 from workers.engines.lanes import SoloEngine
+from workers.engines.sentence_picker import build_sentence_picker
 from workers.engines.text_classifier import build_text_classifier
 from workers.engines.trunks import Trunks
 from workers.engines.vector_engines import VECTOR_ENGINES, build_vector_engine
@@ -101,6 +102,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         **{name: partial(_vector_engine, trunks) for name in VECTOR_ENGINES},
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
+        "sentence-picker": _sentence_picker,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -151,6 +153,10 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngin
     return build_seq2seq(entry, device)
 
 
+def _sentence_picker(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    return build_sentence_picker(entry.name, read_folder(entry.model_folder))
+
+
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
     folder = read_folder(entry.model_folder)
     encoder = _encoder(trunks, entry, device)
@@ -169,6 +175,13 @@ def _vector_engine(trunks: Trunks, entry: CatalogueEntry, device: torch.device) 
     encoder = _encoder(trunks, entry, device)
     lane = trunks.headless(device) if encoder is None else encoder.lane
     return build_vector_engine(entry, folder, encoder, lane)
+
+
+def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> SentenceEncoder | None:
+    folder = _encoder_folder(entry)
+    if folder is None:
+        return None
+    return trunks.encoder(folder, entry.max_tokens, device, getattr(torch, entry.dtype))
 
 
 def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> SentenceEncoder | None:

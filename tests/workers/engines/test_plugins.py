@@ -46,7 +46,8 @@ def test_a_later_catalogue_decides_the_default(tmp_path: Path) -> None:
     )
     with installed(tmp_path):
         catalogue = load_catalogue(load_settings())
-    assert [entry.name for entry in catalogue.values() if entry.default] == ["mine"]
+    ours = [entry for entry in catalogue.values() if entry.task == "moderation"]
+    assert [entry.name for entry in ours if entry.default] == ["mine"]
     assert catalogue["mine"].model_folder == (tmp_path / "m").resolve()
 
 
