@@ -12,6 +12,7 @@ import torch
 
 from lepton_tasks.nlp.registry import get_task
 from workers.catalogue.entries import CatalogueEntry, choose
+from workers.engines.answer_finder import build_answer_finder
 from workers.engines.base import Engine, SimpleEngine
 from workers.engines.encoder import SentenceEncoder, package_folder
 from workers.engines.folder import read_folder, weights_header
@@ -103,6 +104,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
         "sentence-picker": _sentence_picker,
+        "answer-finder": partial(_answer_finder, trunks),
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -155,6 +157,15 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngin
 
 def _sentence_picker(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
     return build_sentence_picker(entry.name, read_folder(entry.model_folder))
+
+
+def _answer_finder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
+    from workers.features.han import simplified_characters  # imports opencc
+
+    folder = read_folder(entry.model_folder)
+    encoder = _encoder(trunks, entry, device)
+    lane = trunks.headless(device) if encoder is None else encoder.lane
+    return build_answer_finder(entry.name, folder, simplified_characters(), encoder, lane)
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:

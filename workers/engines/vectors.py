@@ -12,11 +12,12 @@ import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from workers.engines.base import Encoded, Raw
+from workers.engines.branches import Rows
 from workers.engines.packed import TokenIds
 from workers.engines.spaces import PlacedText, Spaces
 from workers.engines.transfer import host_tensor, on_device
 from workers.engines.trunk import States
-from workers.engines.trunk_lane import Rows, TrunkLane
+from workers.engines.trunk_lane import TrunkLane
 from workers.features.ngram_vectors import Vectors
 
 _CHARACTERS_PER_TOKEN = 256

@@ -125,9 +125,7 @@ def test_catalogue_faults_are_named(catalogue: Path) -> None:
         load_engine("sentiment", read_catalogue(catalogue), "cpu")
     with pytest.raises(CatalogueError, match=r"no model 'other' for moderation.*mine"):
         load_engine("moderation", read_catalogue(catalogue), "cpu", model="other")
-    with pytest.raises(
-        CatalogueError, match=r"'telepathy'; the engines are decoder, embedder, enc.*"
-    ):
+    with pytest.raises(CatalogueError, match=r"'telepathy'; the engines are .*decoder, "):
         load_engine("moderation", read_catalogue(write(folder, engine="telepathy")), "cpu")
     with pytest.raises(ModelRefused, match="pip install no-such-encoder"):
         load_engine("moderation", read_catalogue(write(folder, package="no-such-encoder")), "cpu")

@@ -1,0 +1,151 @@
+"""Answers to a question that stand in a given context, in English or Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
+from lepton_tasks.nlp.clean import clean_text
+from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.sentences import Span, split_sentences
+
+LANGUAGES: Final = ("en", "zh")
+DEFAULT_NO_ANSWER_BELOW: Final = 0.3
+_LONGEST_QUESTION: Final = 1_000
+
+
+class QuestionItem(TaskItem):
+    """A question, and the text in which its answer is looked for."""
+
+    question: Annotated[str, Field(min_length=1, max_length=_LONGEST_QUESTION)]
+    context: str
+
+
+class QuestionAnsweringOptions(TaskOptions):
+    """``no_answer_below`` is the score under which the context is said to hold no answer.
+
+    At 0 there always is one. Scores of different models should not be compared.
+    """
+
+    no_answer_below: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT_NO_ANSWER_BELOW
+
+    @field_validator("language")
+    @classmethod
+    def _language_has_a_model(cls, value: str | None) -> str | None:
+        if value is not None and value not in LANGUAGES:
+            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
+        return value
+
+
+class Passage(BaseModel):
+    """A part of the context: ``text`` is ``context[start:end]``, in characters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+    start: int
+    end: int
+
+
+class QuestionAnsweringOutput(BaseModel):
+    """The answer, where it stands, and the sentence around it; all null where there is none.
+
+    ``answer`` is ``context[start:end]`` of the context that was sent. ``score``, 0 to 1, is
+    the model's trust that the context answers the question there. ``windows`` is how many
+    pieces of the context the model read one at a time; nothing of it is left out.
+    ``language`` is that of the context: ``en``, ``zh``, or ``und`` for neither, which the
+    English model reads.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: str | None
+    start: int | None
+    end: int | None
+    score: float
+    sentence: Passage | None
+    windows: int
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionInput(ModelInput):
+    """A context as it was sent (``text``), where its sentences are, and what is asked."""
+
+    question: str = ""
+    spans: tuple[Span, ...] = ()
+
+
+class QuestionAnswering(Task[QuestionAnsweringOptions, QuestionAnsweringOutput]):
+    """Find the answer to one question.
+
+    The engine's raw result has ``start`` and ``end`` in the context, equal where it found
+    no answer, ``score`` and ``windows``.
+    """
+
+    name = "question-answering"
+    summary = "Find the answer to a question in a context, in English or Chinese, or say none is."
+    engine = "answer-finder"
+    item_model = QuestionItem
+    options_model = QuestionAnsweringOptions
+    output_model = QuestionAnsweringOutput
+    examples = (
+        Example(
+            {
+                "question": "When was the bridge built?",
+                "context": "The town lies on two hills. The bridge between them was built in 1871 "
+                "by John Miller. It is forty metres long.",
+            }
+        ),
+        Example(
+            {
+                "question": "图书馆是哪一年开放的？",
+                "context": "这座小城有两万居民。图书馆于1904年开放，藏书六万册。每周一闭馆。",
+            },
+            {"no_answer_below": 0.0},
+        ),
+        Example(
+            {
+                "question": "Who won the chess tournament?",
+                "context": "Boil the water first. Then add the noodles.",
+            },
+            {"no_answer_below": 1.0},
+        ),
+    )
+
+    def encode(self, item: QuestionItem, options: QuestionAnsweringOptions) -> QuestionInput:
+        """Find the context's sentences; it stays as it is, since spans point into it."""
+        language = options.language or detect_language(clean_text(item.context))
+        spans = tuple(split_sentences(item.context))
+        return QuestionInput(item.context, language, item.question, spans)
+
+    def decode(
+        self, raw: Mapping[str, Any], model_input: ModelInput, options: QuestionAnsweringOptions
+    ) -> QuestionAnsweringOutput:
+        """Read the answer off the context, or say that there is none."""
+        if not isinstance(model_input, QuestionInput):
+            raise TypeError(f"question-answering decodes QuestionInput, not {type(model_input)}")
+        start, end, score = int(raw["start"]), int(raw["end"]), float(raw["score"])
+        found = start < end and score >= options.no_answer_below
+        text = model_input.text
+        return QuestionAnsweringOutput(
+            answer=text[start:end] if found else None,
+            start=start if found else None,
+            end=end if found else None,
+            score=score,
+            sentence=_around(text, model_input.spans, start, end) if found else None,
+            windows=int(raw["windows"]),
+            language=model_input.language,
+        )
+
+
+def _around(text: str, spans: tuple[Span, ...], start: int, end: int) -> Passage:
+    """The sentence in which ``start`` to ``end`` stands, or all sentences that it runs through."""
+    touched = [span for span in spans if span[0] < end and start < span[1]]
+    left = min([start, *(span[0] for span in touched)])
+    right = max([end, *(span[1] for span in touched)])
+    return Passage(text=text[left:right], start=left, end=right)

@@ -1,0 +1,94 @@
+"""What questions ask for, and which sentences have the words of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.features.han import simplified_characters
+from workers.features.questions import (
+    NAMES,
+    Floats,
+    add_cosines,
+    prepared,
+    question_features,
+    question_kind,
+)
+
+
+def column(found: Floats, name: str) -> list[float]:
+    values: list[float] = found[:, NAMES.index(name)].tolist()
+    return values
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Who built the bridge?", "who"),
+        ("In what year did it open?", "when"),
+        ("How many people live there?", "count"),
+        ("Where is the river?", "where"),
+        ("Why did they leave?", "why"),
+        ("How did they cross?", "how"),
+        ("What type of stone is it?", "which"),
+        ("What did Ann say?", "other"),
+        ("桥是谁建的？", "who"),
+        ("图书馆什么时候开放？", "when"),
+        ("那里有多少居民？", "count"),
+        ("小城位于哪里？", "where"),
+        ("他们为什么离开？", "why"),
+        ("他们如何过河？", "how"),
+        ("他属于哪个学派？", "which"),
+        ("他说了什么？", "other"),
+    ],
+)
+def test_kinds_of_questions(question: str, kind: str) -> None:
+    assert question_kind(question, "\u4e00" <= question[-2] <= "\u9fff") == kind
+
+
+def test_the_sentence_with_the_words_stands_out_in_both_languages() -> None:
+    english = question_features(
+        "When was the bridge built?", ["It rained.", "The bridge was built in 1871."], False
+    )
+    chinese = question_features("图书馆哪一年开放？", ["下雨了。", "图书馆于1904年开放。"], True)
+    for found in (english, chinese):
+        for name in ("terms", "pairs", "when and a time", "a number"):
+            first, second = column(found, name)
+            assert second > first
+
+
+def test_traditional_and_full_width_are_as_simplified_and_plain() -> None:
+    table = simplified_characters()
+    found, other = (
+        question_features(
+            prepared(question, table), [prepared(one, table) for one in sentences], True
+        )
+        for question, sentences in [
+            ("圖書館哪一年開放？", ["圖書館於１９０４年開放。", "下雨。"]),
+            ("图书馆哪一年开放？", ["图书馆于1904年开放。", "下雨。"]),
+        ]
+    )
+    np.testing.assert_array_equal(found, other)
+
+
+def test_cosines_fill_their_columns_alone() -> None:
+    before = question_features("Who?", ["Ann.", "Bob left.", "No."], False)
+    after = add_cosines(before, np.array([0.5, 0.75, 0.25], dtype=np.float32))
+    assert column(after, "vector") == [0.5, 0.75, 0.25]
+    assert column(after, "vector less best") == [-0.25, 0.0, -0.5]
+    assert column(after, "vector before") == [0.0, 0.5, 0.75]
+    same = [name for name in NAMES if not name.startswith("vector")]
+    assert all(column(before, name) == column(after, name) for name in same)
+    assert column(before, "vector") == [0.0, 0.0, 0.0]
+
+
+@given(st.text(max_size=20), st.lists(st.text(max_size=20), min_size=1, max_size=5), st.booleans())
+def test_any_texts_have_one_finite_row_a_sentence(
+    question: str, sentences: list[str], chinese: bool
+) -> None:
+    found = question_features(question, sentences, chinese)
+    assert found.shape == (len(sentences), len(NAMES))
+    assert np.isfinite(found).all()
+    assert (found[:, NAMES.index("terms")] <= 1 + 1e-6).all()

@@ -1,0 +1,287 @@
+"""What tells the sentence that answers a question from the others of its context."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lepton_tasks.nlp.clean import clean_text
+
+Floats = npt.NDArray[np.float32]
+
+KINDS: Final = ("who", "when", "where", "count", "why", "how", "which", "other")
+"""What a question asks for."""
+
+NAMES: Final = (
+    "terms",
+    "terms less best",
+    "pairs",
+    "pairs less best",
+    "question's share",
+    "terms before",
+    "terms after",
+    "terms with the one before",
+    "vector",
+    "vector less best",
+    "vector before",
+    "first",
+    "place",
+    "log length",
+    "short",
+    "question",
+    "new terms",
+    "when and a time",
+    "count and a number",
+    "who and a name",
+    "where and a place",
+    "why and a reason",
+    "how and a way",
+    "a number",
+    "a name",
+)
+"""What the columns are; a model's weights are stored beside these names."""
+
+_STEM: Final = 6
+_WORD: Final = re.compile(r"[^\W_]+")
+_HAN: Final = re.compile(r"[\u3400-\u9fff]")
+_ENGLISH_KINDS: Final = (
+    ("count", r"\bhow (?:many|much|long|old|far|large|big|tall|high|often|deep|fast|wide)\b"),
+    ("count", r"\bwhat (?:percent|percentage|number|amount|fraction|proportion|population)\b"),
+    ("when", r"\bwhen\b|\b(?:what|which) (?:\w+ )?(?:year|date|day|month|century|decade|time)\b"),
+    ("who", r"\bwho(?:m|se)?\b|\b(?:what|which) (?:person|man|woman|president|king|author)\b"),
+    ("where", r"\bwhere\b|\b(?:what|which) (?:city|country|place|state|region|area|river|town)\b"),
+    ("why", r"\bwhy\b|\bwhat (?:caused|causes|is the reason|was the reason)\b"),
+    ("how", r"\bhow\b"),
+    ("which", r"\bwhich\b|\bwhat (?:kind|type|sort|name|language|color|company|team)\b"),
+)
+_CHINESE_KINDS: Final = (
+    ("when", r"什么时候|何时|哪[一]?[年天日月]|什么时间|时间是|几[年月日]|年份|日期"),
+    ("count", r"多[少长大高远深宽重快]|几[个名位次种条人座]|[^么]数量|几$|几？"),
+    ("who", r"谁|哪[一]?位|什么人|何人|哪[一]?个人|哪些人"),
+    ("where", r"哪里|哪儿|何处|什么地方|在哪|位于|哪[一]?个(?:国家|城市|省|地区|县|市|区)|何地"),
+    ("why", r"为什么|为何|原因|缘故|因为什么|由于什么"),
+    ("how", r"怎么|怎样|如何|怎么样"),
+    ("which", r"哪"),
+)
+_PATTERNS: Final = {
+    False: [(kind, re.compile(pattern, re.I)) for kind, pattern in _ENGLISH_KINDS],
+    True: [(kind, re.compile(pattern)) for kind, pattern in _CHINESE_KINDS],
+}
+_TIME: Final = {
+    False: re.compile(
+        r"\b(?:1[0-9]|20)\d\d\b|\b(?:january|february|march|april|may|june|july|august|september|"
+        r"october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|"
+        r"century|centuries|years?|days?|decade|morning|evening|summer|winter)\b",
+        re.I,
+    ),
+    True: re.compile(r"\d+\s*[年月日]|世纪|年代|时期|[一二三四五六七八九十]+[年月日]|朝|年间"),
+}
+_NUMBER: Final = {
+    False: re.compile(
+        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|billion|"
+        r"half|third|quarter|dozen)\b",
+        re.I,
+    ),
+    True: re.compile(r"\d|[一二三四五六七八九十百千万亿两]"),
+}
+_NAME: Final = {
+    False: re.compile(r"(?<=[a-z,] )[A-Z][a-z]+"),
+    True: re.compile(r"[·《“]|教授|先生|主席|总统|导演|作家|演员|队长"),
+}
+_PLACE: Final = {
+    False: re.compile(r"\b(?:in|at|near|from|to|of|outside|across) (?:the )?[A-Z][a-z]+"),
+    True: re.compile(r"[省市县区镇村国州岛洲]|位于|在"),
+}
+_REASON: Final = {
+    False: re.compile(
+        r"\b(?:because|due to|since|so that|in order to|as a result|caused|reason|thus|to \w+)\b",
+        re.I,
+    ),
+    True: re.compile("因为|因此|由于|所以|因而|导致|原因|为了|使得|缘"),
+}
+_WAY: Final = {
+    False: re.compile(r"\b(?:by|through|using|via|with)\b", re.I),
+    True: re.compile("通过|利用|以|用|按|采用|经过"),
+}
+_STOP_WORDS: Final = (
+    "a an the of in on at by for from to with and or is are was were be been being do does did has "
+    "have had it its this that these those as what which who whom whose when where why how many "
+    "much there their they he she his her we you i not"
+)
+_STOP: Final = frozenset(_STOP_WORDS.split())
+_FUNCTION: Final = frozenset(
+    "的了是在和与及对为以其中等这那之而也并将由从到于上下有不个谁哪什么何多少几吗呢"
+)
+
+
+def question_kind(question: str, chinese: bool) -> str:
+    """Which of ``KINDS`` a question is.
+
+    >>> question_kind("In what year was it built?", False), question_kind("这座桥有多长？", True)
+    ('when', 'count')
+    """
+    for kind, pattern in _PATTERNS[chinese]:
+        if pattern.search(question):
+            return kind
+    return "other"
+
+
+def prepared(text: str, simplified: Mapping[int, str]) -> str:
+    """Clean ``text`` as the features want it, given a table of simplified characters.
+
+    >>> prepared("  臺灣ＡＢＣ ", {ord("臺"): "台", ord("灣"): "湾"})
+    '台湾ABC'
+    """
+    return clean_text(text).translate(simplified)
+
+
+def question_features(question: str, sentences: Sequence[str], chinese: bool) -> Floats:
+    """Return [sentences, len(NAMES)] for the sentences of a context, at least one.
+
+    ``question`` and ``sentences`` are :func:`prepared`. The columns that need an encoder are
+    0 until :func:`add_cosines`.
+
+    >>> found = question_features("Who left?", ["Ann left.", "It rained."], False)
+    >>> found[:, NAMES.index("terms")].tolist()
+    [1.0, 0.0]
+    """
+    asked, bags = terms(question, chinese), [terms(one, chinese) for one in sentences]
+    pairs, paired = term_pairs(question, chinese), [term_pairs(one, chinese) for one in sentences]
+    rarity = _rarity(bags)
+    recall = _recalls(asked, bags, rarity)
+    pair_recall = _recalls(pairs, paired, _rarity(paired))
+    joined = [bags[max(0, at - 1)] | bags[at] for at in range(len(bags))]
+    kind = question_kind(question, chinese)
+    size = np.array([len(one) for one in bags], np.float64)
+    at = np.arange(len(bags))
+    none = np.zeros(len(bags))
+    numbers, names = (_has(pattern[chinese], sentences) for pattern in (_NUMBER, _NAME))
+    columns = [
+        recall,
+        recall - recall.max(),
+        pair_recall,
+        pair_recall - pair_recall.max(),
+        _recalls_of(bags, asked, rarity),
+        np.concatenate([[0.0], recall[:-1]]),
+        np.concatenate([recall[1:], [0.0]]),
+        _recalls(asked, joined, rarity),
+        none,
+        none,
+        none,
+        at == 0,
+        at / max(1, len(bags) - 1),
+        np.log1p(size),
+        size < 4,
+        [one.endswith(("?", "？")) for one in sentences],
+        np.log1p([len(one - asked) for one in bags]),
+        (kind == "when") * _has(_TIME[chinese], sentences),
+        (kind == "count") * numbers,
+        (kind == "who") * names,
+        (kind == "where") * _has(_PLACE[chinese], sentences),
+        (kind == "why") * _has(_REASON[chinese], sentences),
+        (kind == "how") * _has(_WAY[chinese], sentences),
+        numbers,
+        names,
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def add_cosines(features: Floats, cosines: Floats) -> Floats:
+    """The same with ``cosines`` [sentences] of an encoder's vectors with the question's."""
+    found = features.copy()
+    found[:, NAMES.index("vector")] = cosines
+    found[:, NAMES.index("vector less best")] = cosines - cosines.max()
+    found[1:, NAMES.index("vector before")] = cosines[:-1]
+    return found
+
+
+def terms(text: str, chinese: bool) -> set[str]:
+    """What a text is about: stems without function words, or pairs of Han characters too.
+
+    >>> sorted(terms("The bridges of Rome", False)), sorted(terms("图书馆在2楼", True))
+    (['bridge', 'rome'], ['2', '书馆', '图书'])
+    """
+    found = set()
+    for word in _WORD.findall(text.lower()):
+        if not chinese:
+            if word not in _STOP:
+                found.add(word[:_STEM])
+            continue
+        found.update(_latin_and_pairs(word))
+    return found
+
+
+def term_pairs(text: str, chinese: bool) -> set[str]:
+    """Neighbouring stems, function words included; of Chinese single and triple characters.
+
+    >>> sorted(term_pairs("the old bridge", False)), sorted(term_pairs("图书馆", True))
+    (['old bridge', 'the old'], ['书', '图', '图书馆', '馆'])
+    """
+    words = _WORD.findall(text.lower())
+    if not chinese:
+        stems = [word[:_STEM] for word in words]
+        return {f"{a} {b}" for a, b in pairwise(stems)}
+    singles = {one for one in text if _HAN.match(one) and one not in _FUNCTION}
+    triples = {
+        word[at : at + 3]
+        for word in words
+        for at in range(len(word) - 2)
+        if all(map(_HAN.match, word[at : at + 3]))
+    }
+    return singles | triples
+
+
+def _latin_and_pairs(word: str) -> set[str]:
+    """Of a run of letters that may mix scripts: other words whole, and Han pairs."""
+    found = set(re.findall(r"[^\u3400-\u9fff]+", word))
+    found.update(
+        a + b
+        for a, b in pairwise(word)
+        if _HAN.match(a) and _HAN.match(b) and not (a in _FUNCTION or b in _FUNCTION)
+    )
+    return found
+
+
+def _rarity(bags: Sequence[set[str]]) -> Counter[str]:
+    """In how many sentences a term stands."""
+    return Counter(term for bag in bags for term in bag)
+
+
+def _weight(term: str, within: Counter[str], count: int) -> float:
+    return math.log1p((count + 1) / (within[term] + 0.5))
+
+
+def _recalls(
+    asked: set[str], bags: Sequence[set[str]], within: Counter[str]
+) -> npt.NDArray[np.float64]:
+    """Share of what is asked that each bag has, rare terms counting more; 1 at most."""
+    # Sorted: sums of floats must not depend on the order of a set, which is drawn anew each run.
+    weights = {term: _weight(term, within, len(bags)) for term in sorted(asked)}
+    whole = sum(weights.values()) or 1.0
+    return np.array(
+        [sum(weight for term, weight in weights.items() if term in bag) / whole for bag in bags]
+    )
+
+
+def _recalls_of(
+    bags: Sequence[set[str]], asked: set[str], within: Counter[str]
+) -> npt.NDArray[np.float64]:
+    """Share of each bag that is asked for."""
+    weights = {term: _weight(term, within, len(bags)) for term in sorted(within)}
+    rows = [
+        sum(weights[term] for term in sorted(bag & asked))
+        / (sum(weights[term] for term in sorted(bag)) or 1.0)
+        for bag in bags
+    ]
+    return np.array(rows)
+
+
+def _has(pattern: re.Pattern[str], sentences: Sequence[str]) -> npt.NDArray[np.float64]:
+    return np.array([bool(pattern.search(one)) for one in sentences], dtype=np.float64)
