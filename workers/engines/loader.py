@@ -105,6 +105,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "encoder-decoder": _encoder_decoder,
         "sentence-picker": _sentence_picker,
         "answer-finder": partial(_answer_finder, trunks),
+        "extractive-qa": _extractive_qa,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -157,6 +158,12 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device) -> SimpleEngin
 
 def _sentence_picker(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
     return build_sentence_picker(entry.name, read_folder(entry.model_folder))
+
+
+def _extractive_qa(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.extractive_qa import build_extractive_qa  # imports transformers
+
+    return build_extractive_qa(entry, device)
 
 
 def _answer_finder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
