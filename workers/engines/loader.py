@@ -202,13 +202,6 @@ def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Sen
     return trunks.encoder(folder, entry.max_tokens, device, getattr(torch, entry.dtype))
 
 
-def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> SentenceEncoder | None:
-    folder = _encoder_folder(entry)
-    if folder is None:
-        return None
-    return trunks.encoder(folder, entry.max_tokens, device, getattr(torch, entry.dtype))
-
-
 def _encoder_folder(entry: CatalogueEntry) -> Path | None:
     if entry.encoder_package is not None:
         return package_folder(entry.encoder_package)
