@@ -106,6 +106,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "sentence-picker": _sentence_picker,
         "answer-finder": partial(_answer_finder, trunks),
         "extractive-qa": _extractive_qa,
+        "patterns": _patterns,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -173,6 +174,12 @@ def _answer_finder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) 
     encoder = _encoder(trunks, entry, device)
     lane = trunks.headless(device) if encoder is None else encoder.lane
     return build_answer_finder(entry.name, folder, simplified_characters(), encoder, lane)
+
+
+def _patterns(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.patterns import Patterns  # imports phonenumbers
+
+    return Patterns(entry.name)
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:

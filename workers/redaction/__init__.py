@@ -1,0 +1,1 @@
+"""Finding personal data by rules: patterns, check digits, numbering plans and cues."""
