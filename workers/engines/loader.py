@@ -107,6 +107,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "answer-finder": partial(_answer_finder, trunks),
         "extractive-qa": _extractive_qa,
         "patterns": _patterns,
+        "tagger": _tagger,
     }
     if entry.engine in own:
         return own[entry.engine]
@@ -180,6 +181,12 @@ def _patterns(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
     from workers.engines.patterns import Patterns  # imports phonenumbers
 
     return Patterns(entry.name)
+
+
+def _tagger(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
+    from workers.engines.tagger import build_tagger
+
+    return build_tagger(entry.name, read_folder(entry.model_folder))
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
