@@ -27,9 +27,13 @@ _CHARACTERS_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A text, its sentences and the words of each, as far as ``parts`` need them."""
+    """A text, its sentences and the words of each, as far as ``parts`` need them.
+
+    ``read`` is what words were found in: the text, or the text in simplified characters.
+    """
 
     text: str
+    read: str
     parts: tuple[Part, ...]
     sentences: list[Span]
     tokens: list[list[Span]]
@@ -40,7 +44,7 @@ class _Cut:
 
     def words(self) -> list[list[str]]:
         """Words of every sentence."""
-        return [[self.text[start:end] for start, end in spans] for spans in self.tokens]
+        return [[self.read[start:end] for start, end in spans] for spans in self.tokens]
 
     def length(self) -> int:
         """What the text counts for in a micro-batch: its words, or else its characters."""
@@ -60,8 +64,9 @@ class _Tokens:
 class Tagger:
     """A SimpleEngine: ``text``, and of ``sentences``, ``tokens`` and ``tags`` what was asked for.
 
-    Tags are None in a language without a table. jieba's dictionary and the conversion of
-    traditional characters are loaded when the first text needs them.
+    Tags are None in a language without a table. Traditional Chinese is cut and tagged by way of
+    its simplified form. jieba's dictionary and the conversion are loaded when the first text
+    needs them.
     """
 
     tunable: ClassVar[bool] = False
@@ -144,16 +149,25 @@ class Tagger:
     def _cut(self, one: ModelInput) -> _Cut:
         if not isinstance(one, PreprocessingInput):
             raise TypeError(f"a PreprocessingInput is wanted, not a {type(one).__name__}")
-        text = self._simplifier.convert(one.text) if one.simplified else one.text
+        simple = self._simplified(one)
+        text = simple if one.simplified else one.text
+        # jieba's dictionary is in simplified characters; a word has as many in either script.
+        read = simple if len(simple) == len(text) else text
         sentences = list(split_sentences(text)) if one.parts else []
         tokens = [
             [
                 (start + first, start + last)
-                for first, last in self.words(text[start:end], one.language)
+                for first, last in self.words(read[start:end], one.language)
             ]
             for start, end in (sentences if {"tokens", "tags"} & set(one.parts) else [])
         ]
-        return _Cut(text, one.parts, sentences, tokens)
+        return _Cut(text, read, one.parts, sentences, tokens)
+
+    def _simplified(self, one: PreprocessingInput) -> str:
+        if not one.simplified and one.language != _CHINESE:
+            return one.text
+        simple: str = self._simplifier.convert(one.text)
+        return simple
 
 
 def _raw(cut: _Cut, tags: list[str] | None) -> Raw:

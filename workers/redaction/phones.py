@@ -20,6 +20,9 @@ _CN_LANDLINE: Final = re.compile(
     r"(?<![\d-])(?:\(0\d{2,3}\) ?|0\d{2,3}[ -])[2-9]\d{2,3} ?-?\d{4}(?:-\d{1,6})?(?![\d-])"
     r"|(?<![\d-])[48]00-?\d{3}-?\d{4}(?![\d-])"
 )
+_NORTH_AMERICAN: Final = re.compile(
+    r"(?<![A-Za-z0-9+(/.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}(?![A-Za-z0-9])(?![.-]\d)"
+)
 _SHAPE: Final = re.compile(
     r"(?<![A-Za-z0-9+(/.-])(?:\+|00)?\(?\d{1,17}(?:[ .()-]{1,3}\d{1,17}){0,7}"
     r"(?: ?(?:x|ext\.? ?|#)\d{1,6})?(?![A-Za-z0-9/@])(?![.-]\d)"
@@ -27,7 +30,7 @@ _SHAPE: Final = re.compile(
 _BEFORE: Final = re.compile(
     r"(?i)\b(?:tele)?(?:phones?|fax)\b|\b(?:tel|cell|mobile|whatsapp|call|dial|ring|sms|text)\b"
     r"|\b(?:answer(?:ing)?|reach(?:ed)?|messages?|contact)\b.{0,16}\b(?:at|on|to|by)\b"
-    r"|电话|手机|座机|致电|拨打|联系方式|热线|传真"
+    r"|\b(?:my|his|her|our|their)(?: new)? number\b|电话|手机|座机|致电|拨打|联系方式|热线|传真"
 )
 _AFTER: Final = re.compile(r"(?i)[ -]?[(,]? ?(?:office|fax|mobile|home|cell|tel|phone)\b")
 _LEAST_DIGITS: Final = 7
@@ -38,7 +41,7 @@ _DATE: Final = re.compile(r"\d{4}[-.]\d{1,2}[-.]\d{1,2}(?: \d{1,2})?|\d{1,2}[-.]
 
 
 def find_phones(text: str, regions: Sequence[str]) -> Iterator[Found]:
-    """Every number that a plan of ``regions`` allows, and Chinese ones in any text.
+    """Every number that a plan of ``regions`` allows; in any text Chinese ones and 3-3-4 forms.
 
     Numbers of other countries without a country code are found beside a cue alone.
     """
@@ -49,6 +52,8 @@ def find_phones(text: str, regions: Sequence[str]) -> Iterator[Found]:
     for match in _CN_MOBILE.finditer(text):
         yield Found("phone", *match.span(), 0.9, True)
     for match in _CN_LANDLINE.finditer(text):
+        yield Found("phone", *match.span(), 0.6, False)
+    for match in _NORTH_AMERICAN.finditer(text):
         yield Found("phone", *match.span(), 0.6, False)
     for match in _SHAPE.finditer(text):
         digits = sum(map(str.isdigit, match[0]))

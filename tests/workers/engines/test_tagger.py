@@ -96,7 +96,15 @@ def test_traditional_becomes_simplified_and_offsets_follow(engine: Engine) -> No
     output = process(engine, "這是繁體中文。", script="simplified")
     assert output.text == "这是繁体中文。" and output.language == "zh"
     assert "".join(one.text for one in output.tokens or []) == output.text
-    assert process(engine, "這是繁體中文。").text == "這是繁體中文。"
+
+
+def test_traditional_is_cut_and_tagged_as_simplified(engine: Engine) -> None:
+    found = []
+    for text in ("我們學習漢語，發現問題。", "我们学习汉语，发现问题。"):
+        output = process(engine, text)
+        assert output.text == text == "".join(one.text for one in output.tokens or [])
+        found.append([(one.start, one.end, one.upos) for one in output.tokens or []])
+    assert found[0] == found[1]
 
 
 def test_a_language_without_a_table_is_cut_and_not_tagged(engine: Engine) -> None:

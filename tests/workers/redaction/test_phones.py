@@ -49,9 +49,17 @@ def test_plans_of_countries(text: str, regions: list[str], number: str) -> None:
     assert phones(text, *regions) == [(number, True)]
 
 
+def test_a_form_of_north_america_that_is_in_no_plan() -> None:
+    assert phones("It's 555-123-4567 or (555) 123-4567.") == [
+        ("555-123-4567", False),
+        ("(555) 123-4567", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
+        ("my new number is 91 2345 678", "91 2345 678"),
         ("Phone: (72) 754-186", "(72) 754-186"),
         ("They're not answering at 06-24312407", "06-24312407"),
         ("(84) 7564-8830 office", "(84) 7564-8830"),
