@@ -35,6 +35,7 @@ TYPES = (
     "im_account",
     "date_of_birth",
     "person_name",
+    "address",
 )
 """Kinds of personal data, in the order of the documentation."""
 LANGUAGES = ("en", "zh")

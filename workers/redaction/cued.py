@@ -10,7 +10,8 @@ from typing import Final
 from lepton_tasks.nlp.masking import Found
 
 _GLUE: Final = (
-    r"(?:[ \t]{0,3}(?:numbers?|no\.?|num|code|is|was|on|it's|号码|号|码|为|是|[:#=.,])){0,4}\s{0,3}"
+    r"(?i:[ \t]{0,3}"
+    r"(?:numbers?|no\.?|num|code|id|is|was|on|it's|号码|號碼|号|號|码|为|為|是|[:#=.,])){0,4}\s{0,3}"
 )
 _MONTH: Final = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -24,14 +25,17 @@ _DAY: Final = (
 )
 _HAN: Final = r"[\u4e00-\u9fff]"
 _NEXT_FIELD: Final = (
-    r"(?=$|[^\u4e00-\u9fff·]|电话|手机|身份|性别|年龄|地址|住址|出生|生日|邮箱|银行|卡号"
-    r"|先生|女士|联系|籍贯|民族|学历|职业|于)"
+    r"(?=$|[^\u4e00-\u9fff·]|电话|電話|手机|手機|身份|身分|性别|性別|年龄|年齡|地址|住址|出生|生日"
+    r"|邮箱|銀行|银行|卡号|先生|女士|联系|聯|籍贯|民族|学历|职业|于)"
 )
 _WORD: Final = r"[A-Z\u00c0-\u00de][A-Za-z\u00c0-\u024f'’-]{0,30}"
 _SURNAME: Final = (
     "[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程"
     "苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝"
-    "龚邵万钱严覃武戴莫孔向汤]"
+    "龚邵万钱严覃武戴莫孔向汤張劉陳楊黃趙吳孫馬羅鄭許韓馮鄧蕭蔣葉蘇呂盧鍾譚陸範賈韋鄒閻龍賀顧龔萬錢嚴湯]"
+)
+_NAME_FIELD: Final = (
+    "(?:姓名|收[件货貨]人|[联聯](?:系|繫|络|絡)人|[户戶]名|持卡人|申[请請]人|投保人)"
 )
 _END: Final = r"(?![A-Za-z0-9_-])"
 
@@ -61,14 +65,14 @@ _RULES: Final = (
     _Rule("date_of_birth", "", _DAY, r"[ ]?(?:出生|生人)", score=0.8),
     _Rule(
         "passport",
-        rf"(?i:\bpassports?\b|护照){_GLUE}",
+        rf"(?i:\bpassports?\b|[护護]照){_GLUE}",
         r"[A-Za-z]{0,2}\d{7,9}",
         _END,
         score=0.8,
     ),
     _Rule(
         "driver_licence",
-        rf"(?:(?i:\bdriv(?:er(?:['’]?s)?|ing) licen[cs]e\b)|驾驶证|驾照){_GLUE}",
+        rf"(?:(?i:\bdriv(?:er(?:['’]?s)?|ing) licen[cs]e\b)|[驾駕](?:[驶駛][证證]|照)){_GLUE}",
         r"[A-Za-z]{0,2}\d{6,18}[A-Za-z]{0,2}",
         _END,
     ),
@@ -81,9 +85,16 @@ _RULES: Final = (
     ),
     _Rule(
         "person_name",
-        r"(?:姓名|收件人|收货人|联系人|户名|持卡人|申请人|投保人)[ ]?[:是为][ ]?",
+        rf"{_NAME_FIELD}[ ]?[:是为為][ ]?",
         rf"{_HAN}{{2,4}}?(?:·{_HAN}{{1,8}}){{0,3}}",
         _NEXT_FIELD,
+    ),
+    _Rule("person_name", rf"{_NAME_FIELD} ", rf"{_SURNAME}{_HAN}{{1,2}}", _NEXT_FIELD),
+    _Rule(
+        "address",
+        r"(?:地址|住址)[ ]?[:是为為][ ]?",
+        r"(?=[^,。;\n]{0,40}[省市区區县縣镇鎮乡鄉村路街道巷弄号號栋棟楼樓室])[^,。;\n]{4,60}",
+        score=0.6,
     ),
     _Rule(
         "person_name",

@@ -26,8 +26,21 @@ _VERSION_CUE: Final = re.compile(r"(?i)(?:\bv(?:ersion|er)?\.?|版本[号:]?)\s?
 _IPV6: Final = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![0-9A-Za-z])")
 
 
+_SPELLED_AT: Final = r" ?[\[(] ?at ?[\])] ?"
+_SPELLED_DOT: Final = r"(?:\.| ?[\[(] ?dot ?[\])] ?)"
+_SPELLED: Final = re.compile(
+    rf"(?i)(?<![{_LATIN}.+_-])[{_LATIN}.+_-]{{1,64}}{_SPELLED_AT}[{_LATIN}-]{{1,63}}"
+    rf"(?:{_SPELLED_DOT}[{_LATIN}-]{{1,63}}){{0,4}}{_SPELLED_DOT}[a-z]{{2,24}}(?![{_LATIN}])"
+)
+
+
 def find_emails(text: str) -> Iterator[Found]:
-    """Addresses around each at sign: a local part of at most 64 characters, a dotted domain."""
+    """Addresses around each at sign: a local part of at most 64 characters, a dotted domain.
+
+    "[at]" and "(dot)" are read as what they stand for.
+    """
+    for match in _SPELLED.finditer(text):
+        yield Found("email", *match.span(), 0.8, False)
     done = 0
     at = text.find("@")
     while at >= 0:

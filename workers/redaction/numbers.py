@@ -19,7 +19,7 @@ _CARD: Final = re.compile(
     r"|\d{4}([ -])\d{6}\2\d{4,5}"
     r"|\d{6}([ -])\d{13})(?!\d)"
 )
-_CARD_CUE: Final = re.compile(r"(?i)\b(?:cards?|cc|visa|mastercard|amex)\b|卡|账号|账户|帐号")
+_CARD_CUE: Final = re.compile(r"(?i)\b(?:cards?|cc|visa|mastercard|amex)\b|卡|[账帐賬帳][号户號戶]")
 _SCHEMES: Final = (
     (re.compile(r"4"), (13, 16, 19)),
     (re.compile(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), (16,)),
@@ -34,10 +34,10 @@ _SCHEMES: Final = (
 """First digits and lengths in use (ISO/IEC 7812 issuers, as the schemes publish them)."""
 _SHORTEST_WITHOUT_CUE: Final = 13
 
-_CN_ID: Final = re.compile(r"(?<!\d)\d{6}([ -]?)\d{8}\1\d{3}[\dXx](?![\dA-Za-z])")
+_CN_ID: Final = re.compile(r"(?<!\d)\d{6}[ -]?\d{8}[ -]?\d{3}[\dXx](?![\dA-Za-z])")
 _CN_ID_OLD: Final = re.compile(r"(?<!\d)\d{15}(?!\d)")
 _CN_ID_CUE: Final = re.compile(
-    r"(?i)身份证|身份號|证件号|公民身份|\bresident id|\bid (?:card|number)"
+    r"(?i)身[份分][证證]|[证證]件[号號]|公民身份|\bresident id|\bid (?:card|number)"
 )
 _PROVINCES: Final = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 """First two digits of a resident ID, GB/T 2260."""

@@ -17,7 +17,7 @@ _CN_MOBILE: Final = re.compile(
     r"(?<!\d)(?<!\d[.-])(?:(?:\+|00)?86[ -]?)?1[3-9]\d([ -]?)\d{4}\1\d{4}(?![\d])(?![.-]\d)"
 )
 _CN_LANDLINE: Final = re.compile(
-    r"(?<![\d-])(?:\(0\d{2,3}\) ?|0\d{2,3}[ -])[2-9]\d{2,3} ?-?\d{4}(?:-\d{1,6})?(?![\d-])"
+    r"(?<![\d-])(?:\(0\d{2,3}\) ?|0\d{2,3}[ -])[2-9]\d{2,3} ?-?\d{4}(?:[-转轉]\d{1,6})?(?![\d-])"
     r"|(?<![\d-])[48]00-?\d{3}-?\d{4}(?![\d-])"
 )
 _NORTH_AMERICAN: Final = re.compile(
@@ -31,6 +31,7 @@ _BEFORE: Final = re.compile(
     r"(?i)\b(?:tele)?(?:phones?|fax)\b|\b(?:tel|cell|mobile|whatsapp|call|dial|ring|sms|text)\b"
     r"|\b(?:answer(?:ing)?|reach(?:ed)?|messages?|contact)\b.{0,16}\b(?:at|on|to|by)\b"
     r"|\b(?:my|his|her|our|their)(?: new)? number\b|电话|手机|座机|致电|拨打|联系方式|热线|传真"
+    r"|電話|手機|致電|撥打|聯絡|熱線|傳真"
 )
 _AFTER: Final = re.compile(r"(?i)[ -]?[(,]? ?(?:office|fax|mobile|home|cell|tel|phone)\b")
 _LEAST_DIGITS: Final = 7

@@ -15,6 +15,8 @@ from workers.redaction.network import find_emails, find_ip_addresses, find_urls
         ("jürgen@müller.de", ["jürgen@müller.de"]),
         ("a@b and @ada and x@@example.org", []),
         ("a@example.org@example.org", ["a@example.org"]),
+        ("ada.l [at] example (dot) co.uk!", ["ada.l [at] example (dot) co.uk"]),
+        ("look (at) this. now", []),
         ("mailto:'ada@example.org'", ["ada@example.org"]),
         ("ada@localhost ada@10.0.0.1", []),
     ],

@@ -64,6 +64,8 @@ def test_a_form_of_north_america_that_is_in_no_plan() -> None:
         ("They're not answering at 06-24312407", "06-24312407"),
         ("(84) 7564-8830 office", "(84) 7564-8830"),
         ("传真（2382 0000）", "2382 0000"),
+        ("電話:(02) 2345-6789", "(02) 2345-6789"),
+        ("座机(021)6288-8888转801", "(021)6288-8888转801"),
     ],
 )
 def test_a_cue_makes_a_shape_a_number(text: str, number: str) -> None:
