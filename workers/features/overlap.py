@@ -57,7 +57,9 @@ class Overlap:
     matches: tuple[Match, ...]
 
 
-class _Token(NamedTuple):
+class Token(NamedTuple):
+    """A word, character or sign at ``[start, end)``, as it is compared, and what it counts."""
+
     start: int
     end: int
     folded: str
@@ -79,7 +81,7 @@ class _Chain:
     runs: list[_Run]
     weight: float
 
-    def copied(self, tokens: Sequence[_Token], others: Sequence[_Token]) -> Iterator[int]:
+    def copied(self, tokens: Sequence[Token], others: Sequence[Token]) -> Iterator[int]:
         """Yield the places of all copied tokens: the runs', and equal ones between them."""
         for run, after in zip(self.runs, [*self.runs[1:], None], strict=True):
             end, other_end = run.text + run.length, run.other + run.length
@@ -101,7 +103,7 @@ def find_overlap(text: str, other: str, simplified: Mapping[int, str]) -> Overla
     >>> round(found.share, 2), found.matches
     (0.78, (Match(text=(9, 34), other=(0, 25)),))
     """
-    tokens, others = _tokens(text, simplified), _tokens(other, simplified)
+    tokens, others = tokens_of(text, simplified), tokens_of(other, simplified)
     whole = sum(token.end - token.start for token in tokens)
     if not whole:
         return Overlap(float(text == other), ())
@@ -124,7 +126,7 @@ def find_overlap(text: str, other: str, simplified: Mapping[int, str]) -> Overla
     return Overlap(copied / whole, tuple(sorted(matches)))
 
 
-def _tokens(text: str, simplified: Mapping[int, str]) -> list[_Token]:
+def tokens_of(text: str, simplified: Mapping[int, str]) -> list[Token]:
     """Words, characters and signs of ``text``; all its characters where there are none."""
     found = []
     for match in _TOKEN.finditer(text):
@@ -135,11 +137,11 @@ def _tokens(text: str, simplified: Mapping[int, str]) -> list[_Token]:
         if folded:
             weight = _CHARACTER_WEIGHT if match.lastgroup == "single" else 1.0
             folded = folded.translate(simplified)
-            found.append(_Token(match.start(), match.end(), folded, weight))
-    return found or [_Token(at, at + 1, one, 1.0) for at, one in enumerate(text)]
+            found.append(Token(match.start(), match.end(), folded, weight))
+    return found or [Token(at, at + 1, one, 1.0) for at, one in enumerate(text)]
 
 
-def _chains(tokens: Sequence[_Token], others: Sequence[_Token]) -> list[_Chain]:
+def _chains(tokens: Sequence[Token], others: Sequence[Token]) -> list[_Chain]:
     """Put runs together that follow each other closely in both texts."""
     chains: list[_Chain] = []
     for run in _runs([one.folded for one in tokens], [one.folded for one in others]):
