@@ -19,12 +19,13 @@ def vectors() -> NgramVectors:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text(max_size=40), max_size=6))
-def test_batched_equals_single_and_every_norm_is_one(vectors_of: list[str]) -> None:
-    vectors = NgramVectors(SPEC, 64, np.ones(SPEC.buckets, dtype=np.float32))
-    together = vectors(vectors_of)
-    assert together.shape == (len(vectors_of), 64)
-    for text, row in zip(vectors_of, together, strict=True):
+@given(texts=st.lists(st.text(max_size=40), max_size=6))
+def test_batched_equals_single_and_every_norm_is_one(
+    vectors: NgramVectors, texts: list[str]
+) -> None:
+    together = vectors(texts)
+    assert together.shape == (len(texts), 256)
+    for text, row in zip(texts, together, strict=True):
         np.testing.assert_allclose(vectors([text])[0], row, atol=1e-6)
         assert abs(np.linalg.norm(row) - 1) < 1e-5
 

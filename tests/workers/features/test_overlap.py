@@ -122,7 +122,7 @@ def test_edited_copies_with_four_fifths_kept_are_found(source: str, words: list[
     assert sum(found) >= 198
 
 
-@pytest.mark.parametrize("text", ["a " * 10_000, "好" * 20_000, "a b " * 5_000])
+@pytest.mark.parametrize("text", ["a " * 5_000, "好" * 10_000, "a b " * 2_500])
 def test_monotonous_texts_are_no_trap(text: str) -> None:
     assert find_overlap(text, text, {}).share == 1.0
     assert find_overlap(text[:-1] + "x", "b " + text, {}).share > 0.9
