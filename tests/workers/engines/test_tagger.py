@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from lepton_tasks.nlp.base import ModelInput
@@ -134,6 +137,25 @@ def test_offsets_are_into_the_cleaned_text(engine: Engine, text: str) -> None:
         assert output.text[one.start : one.end] == one.text
         assert any(part.start <= one.start < one.end <= part.end for part in output.sentences)
     assert "".join(one.text for one in output.tokens) == "".join(output.text.split())
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.sampled_from(["Dr. ", "can't ", "今天", "學習", "。", "👍🏽", "a@b.org ", "<p>", "\n"])
+        | st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
+        max_size=12,
+    ).map("".join),
+    st.sampled_from(["en", "zh"]),
+)
+def test_words_and_sentences_cover_any_text(engine: Engine, text: str, language: str) -> None:
+    output = process(engine, text, language=language)
+    tokens, sentences = output.tokens or [], output.sentences or []
+    assert "".join(one.text for one in tokens) == "".join(output.text.split())
+    parts = [output.text[one.start : one.end] for one in sentences]
+    assert "".join("".join(parts).split()) == "".join(output.text.split())
+    assert all(one.end <= after.start for one, after in pairwise(tokens))
+    assert all(one.end <= after.start for one, after in pairwise(sentences))
 
 
 def test_the_weights_are_counted_and_there_is_nothing_to_tune(engine: Engine) -> None:
