@@ -28,7 +28,7 @@ _CLITIC: Final = r"['’`](?:s|re|ve|ll|d|m)(?!\w)"
 _TWO_WORDS: Final = (
     "cannot:3 gonna:3 wanna:3 gotta:3 outta:3 lemme:3 gimme:3 dont:2 cant:2 wont:2 didnt:3 "
     "doesnt:4 isnt:2 arent:3 wasnt:3 werent:4 wouldnt:5 couldnt:5 shouldnt:6 havent:4 hasnt:3 "
-    "hadnt:3 im:1 ive:1 thats:4"
+    "hadnt:3 im:1 ive:1 thats:4 youre:3 theyre:4"
 )
 _CUTS: Final = {word: int(cut) for word, cut in (pair.split(":") for pair in _TWO_WORDS.split())}
 _INITIAL: Final = re.compile(r"\.(?=\s?[A-Z])")
@@ -41,8 +41,10 @@ _TOKEN: Final = re.compile(
     |[\U0001f1e6-\U0001f1ff]{{2}}
     |[\u2600-\u27bf\U0001f300-\U0001faff](?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[\u2600-\U0001faff])*
     |\w[\w-]{{0,60}}(?:\.\w[\w-]{{0,60}}){{0,4}}\.(?i:{_ENDINGS})(?!\w)
+    |(?<![\w.])[a-z]{{2,20}}(?:\.[a-z]{{2,20}}){{2,6}}(?![\w.])
     |(?<!\w)(?:[A-Za-z]\.){{2,8}}(?:[A-Za-z](?!\w))?
-    |\d{{1,4}}/\d{{1,2}}/\d{{1,4}}(?!\w)
+    |\d{{1,4}}/\d{{1,2}}(?:/\d{{1,4}})?(?![\w/])
+    |\d{{1,2}}-(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{{2,4}}(?!\w)
     |\d{{1,2}}:\d{{2}}(?::\d{{2}})?
     |(?:\d{{3}}[-.])?\d{{3}}[-.]\d{{4}}(?!\w)
     |\d+(?:[.,]\d+)*(?:(?i:st|nd|rd|th|s)(?!\w))?
@@ -51,7 +53,7 @@ _TOKEN: Final = re.compile(
     |[A-Z]{{1,4}}&[A-Z]{{1,2}}(?!\w)
     |(?<!\w)(?i:{_PREFIXES})-[^\W\d_]+
     |(?P<word>[^\W\d_]+?(?=(?i:n['’]t)(?!\w))
-       |[^\W\d_]+(?:['’](?!(?i:s|re|ve|ll|d|m)(?!\w))[^\W\d_]+)*[^\W_]*)
+       |[^\W\d_]+(?:['’](?!(?i:s|re|ve|ll|d|m)(?!\w))[^\W\d_]+)*\w*)
     |[.!?]{{2,}}
     |(?P<mark>[^\w\s]|_)(?P=mark)*
     """,
@@ -75,7 +77,7 @@ def split_words(text: str) -> Iterator[Span]:
                 yield start, start + cut
                 start += cut
             elif text[at : at + 1] == "." and (
-                low in ABBREVIATIONS
+                (low in ABBREVIATIONS and not (low == "etc" and not text[at + 1 :].strip()))
                 or (at - start == 1 and low != "i" and _INITIAL.match(text, at))
             ):
                 at += 1

@@ -29,6 +29,11 @@ PIECES = ["can't ", "U.S.", "a-b", "e-", "http://x.org/", "a@b.org", "3.5", "10:
         ("mail ada.l@x.co.uk!", "mail ada.l@x.co.uk !"),
         ("at 10:30 on 01/24/2001, $1,000.50 or 5%", "at 10:30 on 01/24/2001 , $ 1,000.50 or 5 %"),
         ("the 21st, 1990s, 5pm", "the 21st , 1990s , 5 pm"),
+        (
+            "01-Feb-02, 9/11, 24/7, file_v2 of comp.os.unix",
+            "01-Feb-02 , 9/11 , 24/7 , file_v2 of comp.os.unix",
+        ),
+        ("dogs, cats etc. are, birds etc.", "dogs , cats etc. are , birds etc ."),
         ("Mr. J. Smith of the U.S. at 3 p.m.", "Mr. J. Smith of the U.S. at 3 p.m."),
         ("So am I. He said", "So am I . He said"),
         ("O'Neill's plan.doc :-) <3", "O'Neill 's plan.doc :-) <3"),
