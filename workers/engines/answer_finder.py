@@ -19,67 +19,35 @@ from lepton_tasks.nlp.question_answering import QuestionInput
 from workers.engines.base import Encoded, Raw
 from workers.engines.branches import Rows
 from workers.engines.encoder import SentenceEncoder
+from workers.engines.finding import LAYOUT, TRUST, FinderWeights, Floats, find_answer
 from workers.engines.folder import ModelFolder
 from workers.engines.packed import TokenIds
 from workers.engines.transfer import host_tensor, on_device
 from workers.engines.trunk import States
 from workers.engines.trunk_lane import TrunkLane
 from workers.errors import ModelRefused
-from workers.features.answers import (
-    BUCKETS,
-    LENGTHS,
-    ROLES,
-    SHAPES,
-    SpanWeights,
-    sentence_words,
-    span_scores,
-)
-from workers.features.questions import KINDS, NAMES, add_cosines, prepared, question_features
+from workers.features.answers import BUCKETS, LENGTHS, ROLES, SHAPES, SpanWeights
+from workers.features.question_kinds import KINDS
+from workers.features.questions import NAMES, add_cosines, prepared, question_features
 
-TRUST: Final = (
-    "any",
-    "terms",
-    "pairs",
-    "question's share",
-    "vector",
-    "sentence's share",
-    "span's share",
-)
-"""What the model of the trust in an answer sees of it."""
-LAYOUT: Final[Mapping[str, list[str]]] = {
-    "sentence_features": list(NAMES),
-    "question_kinds": list(KINDS),
-    "word_shapes": list(SHAPES),
-    "trust_features": list(TRUST),
-}
-"""What weights are for, as a model's config says it."""
-_SENTENCES_READ: Final = 3
-"""Likeliest sentences in which an answer is looked for."""
-_TINY: Final = 1e-300
+_SENTENCES_ENCODED: Final = 64
+"""Sentences of a context that the encoder sees, those that share most with the question."""
 _CHARACTERS_PER_TOKEN: Final = 512
 """Characters of a context whose features are counted as one token of encoder work."""
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class FinderWeights:
-    """The models of one language. ``sentence`` [len(NAMES)], ``trust`` [len(TRUST)]."""
-
-    sentence: Floats
-    spans: SpanWeights
-    trust: Floats
-    encoder: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """``ids`` are the question's, then each sentence's; none without an encoder."""
+    """``ids`` are the question's, then those of the sentences at ``places``.
+
+    Without an encoder there are none.
+    """
 
     asked: QuestionInput
     question: str
     language: str
     features: npt.NDArray[np.float32]
+    places: npt.NDArray[np.int64]
     ids: tuple[TokenIds, ...]
 
 
@@ -138,10 +106,14 @@ class AnswerFinder:
         sentences = [prepared(one.text[start:end], self._simplified) for start, end in one.spans]
         features = question_features(question, sentences, language == "zh")
         ids: tuple[TokenIds, ...] = ()
+        places = np.zeros(0, dtype=np.int64)
+        length = 1 + len(one.text) // _CHARACTERS_PER_TOKEN
         if self._weights[language].encoder and self._encoder is not None:
-            ids = tuple(self._encoder.tokenize([question, *sentences]))
-        length = 1 + sum(map(len, ids)) + len(one.text) // _CHARACTERS_PER_TOKEN
-        return Encoded(length, _Tokens(one, question, language, features, ids))
+            places = _nearest(features)
+            ids = tuple(self._encoder.tokenize([question, *(sentences[place] for place in places)]))
+            # As if each were as long as can be: what it shares a pass with may make it so.
+            length += len(ids) * self._encoder.max_tokens
+        return Encoded(length, _Tokens(one, question, language, features, places, ids))
 
     def forward(self, batch: Sequence[Encoded]) -> Sequence[Raw]:
         """Answer a micro-batch, which may mix languages."""
@@ -180,7 +152,11 @@ class AnswerFinder:
 
     def _answer(self, one: _Tokens, cosines: npt.NDArray[np.float32]) -> Raw:
         weights = self._weights[one.language]
-        features = add_cosines(one.features, cosines) if len(cosines) else one.features
+        features = one.features
+        if one.ids:
+            spread = np.zeros(len(features), dtype=np.float32)
+            spread[one.places] = cosines
+            features = add_cosines(features, spread)
         place, start, end, seen = find_answer(
             one.asked, one.question, features, weights, one.language == "zh", self._simplified
         )
@@ -194,46 +170,12 @@ class AnswerFinder:
         }
 
 
-def find_answer(
-    asked: QuestionInput,
-    question: str,
-    features: npt.NDArray[np.float32],
-    weights: FinderWeights,
-    chinese: bool,
-    simplified: Mapping[int, str],
-) -> tuple[int, int, int, Floats]:
-    """Return the answer's sentence, its start and end in it, and what trust sees of it.
-
-    Of the likeliest sentences the best spans are compared, the sentence's share counting
-    twice. ``features`` are those of the sentences, ``question`` is cleaned. The last
-    returned is [len(TRUST)].
-    """
-    shares = softmax(features.astype(np.float64) @ weights.sentence)
-    best = (-np.inf, 0, 0, 0, 0.0)
-    for place in np.argsort(-shares, kind="stable")[:_SENTENCES_READ].tolist():
-        first, last = asked.spans[place]
-        found = sentence_words(question, asked.text[first:last], chinese, simplified)
-        scores = span_scores(found, weights.spans)
-        begin, more = divmod(int(scores.argmax()), scores.shape[1])
-        span_share = float(softmax(scores.ravel()).max())
-        rank = 2 * float(np.log(max(shares[place], _TINY))) + float(np.log(span_share))
-        start, end = found.words[begin].start, found.words[begin + more].end
-        best = max(best, (rank, place, start, end, span_share), key=lambda one: one[0])
-    _, place, start, end, span_share = best
-    seen = {
-        **dict(zip(NAMES, features[place].tolist(), strict=True)),
-        "any": 1.0,
-        "sentence's share": float(shares[place]),
-        "span's share": span_share,
-    }
-    return place, start, end, np.array([seen[name] for name in TRUST])
-
-
-def softmax(logits: Floats) -> Floats:
-    """Shares of 1 that grow with ``logits``, at least one of them finite."""
-    odds: Floats = np.exp(logits - logits.max())
-    shares: Floats = odds / odds.sum()
-    return shares
+def _nearest(features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Places, in order, of the sentences that share most with the question, as many as are read."""
+    shared = (
+        features[:, NAMES.index("terms")] + features[:, NAMES.index("terms with the one before")]
+    )
+    return np.sort(np.argsort(-shared, kind="stable")[:_SENTENCES_ENCODED])
 
 
 def build_answer_finder(

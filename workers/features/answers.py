@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_tasks.nlp.clean import clean_text
-from workers.features.questions import KINDS, question_kind, term_pairs, terms
+from workers.features.question_kinds import KINDS, question_kind
+from workers.features.questions import term_pairs, terms
 
 Floats = npt.NDArray[np.float64]
 

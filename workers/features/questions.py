@@ -13,11 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_tasks.nlp.clean import clean_text
+from workers.features.question_kinds import (
+    NAME,
+    NUMBER,
+    PLACE,
+    REASON,
+    TIME,
+    WAY,
+    question_kind,
+)
 
 Floats = npt.NDArray[np.float32]
-
-KINDS: Final = ("who", "when", "where", "count", "why", "how", "which", "other")
-"""What a question asks for."""
 
 NAMES: Final = (
     "terms",
@@ -51,65 +57,6 @@ NAMES: Final = (
 _STEM: Final = 6
 _WORD: Final = re.compile(r"[^\W_]+")
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
-_ENGLISH_KINDS: Final = (
-    ("count", r"\bhow (?:many|much|long|old|far|large|big|tall|high|often|deep|fast|wide)\b"),
-    ("count", r"\bwhat (?:percent|percentage|number|amount|fraction|proportion|population)\b"),
-    ("when", r"\bwhen\b|\b(?:what|which) (?:\w+ )?(?:year|date|day|month|century|decade|time)\b"),
-    ("who", r"\bwho(?:m|se)?\b|\b(?:what|which) (?:person|man|woman|president|king|author)\b"),
-    ("where", r"\bwhere\b|\b(?:what|which) (?:city|country|place|state|region|area|river|town)\b"),
-    ("why", r"\bwhy\b|\bwhat (?:caused|causes|is the reason|was the reason)\b"),
-    ("how", r"\bhow\b"),
-    ("which", r"\bwhich\b|\bwhat (?:kind|type|sort|name|language|color|company|team)\b"),
-)
-_CHINESE_KINDS: Final = (
-    ("when", r"什么时候|何时|哪[一]?[年天日月]|什么时间|时间是|几[年月日]|年份|日期"),
-    ("count", r"多[少长大高远深宽重快]|几[个名位次种条人座]|[^么]数量|几$|几？"),
-    ("who", r"谁|哪[一]?位|什么人|何人|哪[一]?个人|哪些人"),
-    ("where", r"哪里|哪儿|何处|什么地方|在哪|位于|哪[一]?个(?:国家|城市|省|地区|县|市|区)|何地"),
-    ("why", r"为什么|为何|原因|缘故|因为什么|由于什么"),
-    ("how", r"怎么|怎样|如何|怎么样"),
-    ("which", r"哪"),
-)
-_PATTERNS: Final = {
-    False: [(kind, re.compile(pattern, re.I)) for kind, pattern in _ENGLISH_KINDS],
-    True: [(kind, re.compile(pattern)) for kind, pattern in _CHINESE_KINDS],
-}
-_TIME: Final = {
-    False: re.compile(
-        r"\b(?:1[0-9]|20)\d\d\b|\b(?:january|february|march|april|may|june|july|august|september|"
-        r"october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|"
-        r"century|centuries|years?|days?|decade|morning|evening|summer|winter)\b",
-        re.I,
-    ),
-    True: re.compile(r"\d+\s*[年月日]|世纪|年代|时期|[一二三四五六七八九十]+[年月日]|朝|年间"),
-}
-_NUMBER: Final = {
-    False: re.compile(
-        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|billion|"
-        r"half|third|quarter|dozen)\b",
-        re.I,
-    ),
-    True: re.compile(r"\d|[一二三四五六七八九十百千万亿两]"),
-}
-_NAME: Final = {
-    False: re.compile(r"(?<=[a-z,] )[A-Z][a-z]+"),
-    True: re.compile(r"[·《“]|教授|先生|主席|总统|导演|作家|演员|队长"),
-}
-_PLACE: Final = {
-    False: re.compile(r"\b(?:in|at|near|from|to|of|outside|across) (?:the )?[A-Z][a-z]+"),
-    True: re.compile(r"[省市县区镇村国州岛洲]|位于|在"),
-}
-_REASON: Final = {
-    False: re.compile(
-        r"\b(?:because|due to|since|so that|in order to|as a result|caused|reason|thus|to \w+)\b",
-        re.I,
-    ),
-    True: re.compile("因为|因此|由于|所以|因而|导致|原因|为了|使得|缘"),
-}
-_WAY: Final = {
-    False: re.compile(r"\b(?:by|through|using|via|with)\b", re.I),
-    True: re.compile("通过|利用|以|用|按|采用|经过"),
-}
 _STOP_WORDS: Final = (
     "a an the of in on at by for from to with and or is are was were be been being do does did has "
     "have had it its this that these those as what which who whom whose when where why how many "
@@ -119,18 +66,6 @@ _STOP: Final = frozenset(_STOP_WORDS.split())
 _FUNCTION: Final = frozenset(
     "的了是在和与及对为以其中等这那之而也并将由从到于上下有不个谁哪什么何多少几吗呢"
 )
-
-
-def question_kind(question: str, chinese: bool) -> str:
-    """Which of ``KINDS`` a question is.
-
-    >>> question_kind("In what year was it built?", False), question_kind("这座桥有多长？", True)
-    ('when', 'count')
-    """
-    for kind, pattern in _PATTERNS[chinese]:
-        if pattern.search(question):
-            return kind
-    return "other"
 
 
 def prepared(text: str, simplified: Mapping[int, str]) -> str:
@@ -162,7 +97,7 @@ def question_features(question: str, sentences: Sequence[str], chinese: bool) ->
     size = np.array([len(one) for one in bags], np.float64)
     at = np.arange(len(bags))
     none = np.zeros(len(bags))
-    numbers, names = (_has(pattern[chinese], sentences) for pattern in (_NUMBER, _NAME))
+    numbers, names = (_has(pattern[chinese], sentences) for pattern in (NUMBER, NAME))
     columns = [
         recall,
         recall - recall.max(),
@@ -181,12 +116,12 @@ def question_features(question: str, sentences: Sequence[str], chinese: bool) ->
         size < 4,
         [one.endswith(("?", "？")) for one in sentences],
         np.log1p([len(one - asked) for one in bags]),
-        (kind == "when") * _has(_TIME[chinese], sentences),
+        (kind == "when") * _has(TIME[chinese], sentences),
         (kind == "count") * numbers,
         (kind == "who") * names,
-        (kind == "where") * _has(_PLACE[chinese], sentences),
-        (kind == "why") * _has(_REASON[chinese], sentences),
-        (kind == "how") * _has(_WAY[chinese], sentences),
+        (kind == "where") * _has(PLACE[chinese], sentences),
+        (kind == "why") * _has(REASON[chinese], sentences),
+        (kind == "how") * _has(WAY[chinese], sentences),
         numbers,
         names,
     ]

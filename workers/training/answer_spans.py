@@ -18,7 +18,7 @@ from workers.features.answers import (
     Words,
     length_classes,
 )
-from workers.features.questions import KINDS
+from workers.features.question_kinds import KINDS
 
 _ROUNDS = 60
 

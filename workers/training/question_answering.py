@@ -22,8 +22,8 @@ from lepton_tasks.nlp.question_answering import (
     QuestionItem,
 )
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
-from workers.engines.answer_finder import LAYOUT, TRUST, FinderWeights, find_answer
 from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.finding import LAYOUT, TRUST, FinderWeights, find_answer
 from workers.engines.folder import CONFIG, WEIGHTS
 from workers.engines.trunks import Trunks
 from workers.errors import CatalogueError

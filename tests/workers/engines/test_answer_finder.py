@@ -88,6 +88,21 @@ def test_plain_questions_in_both_languages(engine: Engine) -> None:
     assert (when.windows, year.windows) == (5, 3)
 
 
+def test_what_the_encoder_sees_of_a_long_context_is_bounded(engine: Engine) -> None:
+    """The right sentence is the hundredth of two hundred, and one is as long as can be."""
+    names = [f"{first}{second}" for first in "bcdfghjklm" for second in "aeiouaeiouaeiouaeiou"]
+    sentences = [f"{name.title()} went home." for name in names]
+    sentences[100] = "The bridge was built in 1871."
+    sentences[150] = "The bridge is " + "very " * 190 + "old."
+    item = QuestionItem(question="When was the bridge built?", context=" ".join(sentences))
+    (encoded,) = engine.tokenize(encode([item]))
+    assert len(encoded.tokens.ids) == 65
+    assert max(map(len, encoded.tokens.ids)) == 96
+    assert encoded.length >= 65 * 96
+    (output,) = ask(engine, [item])
+    assert (output.answer, output.windows) == ("1871", 200)
+
+
 def test_a_context_without_the_answer_scores_lower(engine: Engine) -> None:
     foreign = QuestionItem(question="When was the bridge built?", context="Boil water. Add tea.")
     foreign_zh = QuestionItem(question="图书馆是哪一年创办的？", context="先烧水。再放茶叶。")

@@ -20,7 +20,7 @@ from workers.features.answers import (
     span_scores,
     split_words,
 )
-from workers.features.questions import KINDS
+from workers.features.question_kinds import KINDS
 
 
 def random_weights(seed: int) -> SpanWeights:
