@@ -89,7 +89,7 @@ def test_what_is_on_the_way_takes_room() -> None:
 
 def test_others_jobs_are_seen_when_the_line_is_counted_again() -> None:
     bench = Bench()
-    bench.submit()
+    bench.submit(7)
     bench.stored[LINE] += 150
     bench.submit()  # within the second
     bench.now += 1.1
@@ -97,15 +97,15 @@ def test_others_jobs_are_seen_when_the_line_is_counted_again() -> None:
 
 
 def test_a_line_is_counted_again_only_when_it_might_be_full() -> None:
-    bench = Bench(most=6_400)
+    bench = Bench(most=1_600)
     for _ in range(50):
         bench.submit()
         bench.now += 10
     assert bench.counted == 1
     for _ in range(150):
         bench.submit()
-    assert bench.counted == 2  # a sixty-fourth of the room has been used, 100 jobs
-    bench.submit(6_200)
+    assert bench.counted == 2  # a sixteenth of the room has been used, 100 jobs
+    bench.submit(1_400)
     for _ in range(50):
         bench.refused()
     assert bench.counted == 2
@@ -114,15 +114,15 @@ def test_a_line_is_counted_again_only_when_it_might_be_full() -> None:
     assert bench.counted == 3
 
 
-def test_counting_takes_a_twentieth_of_the_time() -> None:
+def test_counting_takes_a_fiftieth_of_the_time() -> None:
     bench = Bench()
     bench.submit(100)
     bench.now += 1.1
     assert bench.bound.unsure({LINE: 1}) == [LINE]
     assert bench.bound.unsure({LINE: 1}) == []  # one caller counts
-    bench.now += 0.3
+    bench.now += 0.1
     bench.bound.saw(LINE, 100)
-    for _ in range(5):
+    for _ in range(4):
         bench.now += 1.0
         bench.refused()
     assert bench.counted == 1

@@ -344,7 +344,6 @@ def test_missing_workers_are_told_once(bench: Bench, plan_for: MakePlan) -> None
     ]
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_run_waits_for_room_in_the_backlog_and_says_so(
     bench: Bench, plan_for: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +370,7 @@ def test_a_run_waits_for_room_in_the_backlog_and_says_so(
     assert bench.notes.lines[-1] == "there is room again"
 
 
+@pytest.mark.usefixtures("worker")
 def test_file_names_need_not_be_utf8(bench: Bench, plan_for: MakePlan, tmp_path: Path) -> None:
     out = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
     plan = plan_for(["fine"], name=os.fsdecode(b"caf\xe9-in.jsonl"), out=out)
