@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,7 +24,9 @@ from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.engines.trunks import Trunks
+from workers.tasks_page import transcripts
 
+ROOT = Path(__file__).parents[2]
 TASKS = find_tasks()
 EVERY = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 
@@ -171,5 +174,11 @@ def test_the_default_model_is_shipped_and_says_what_it_is(task: AnyTask, engines
     entry = choose(engines.catalogue, task.name, None)
     engine = engines.get(task, None)
     assert (engine.name, bool(engine.revision)) == (entry.name, True)
-    if entry.folder is not None:
-        assert (entry.folder / "CARD.md").is_file()
+    if entry.folder is None:
+        return
+    assert (entry.folder / "CARD.md").is_file()
+    for shown in transcripts((ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")).values():
+        name, _, revision = shown.rpartition("\n(")[2].rstrip(")").partition(" ")
+        if name == entry.name:
+            # `python -m workers.tasks_page` shows what the model that ships now answers.
+            assert revision.partition(":")[0] == engine.revision
