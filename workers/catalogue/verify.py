@@ -19,10 +19,10 @@ from workers.errors import ModelRefused
 
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 _INDEX: Final = "model.safetensors.index.json"
-HUB_ENGINES: Final = frozenset(
+_READ_TOKENIZER: Final = frozenset(
     {"sequence-classification", "nli-zero-shot", "sentence-embedding", "decoder", "encoder-decoder"}
 )
-"""Engines that read ``tokenizer.json`` beside the weights."""
+"""Engines that read ``tokenizer.json`` beside the weights, wherever these come from."""
 
 
 def faults(entry: CatalogueEntry, task: AnyTask | None, pin: Pin | None) -> Iterator[str]:
@@ -41,7 +41,8 @@ def faults(entry: CatalogueEntry, task: AnyTask | None, pin: Pin | None) -> Iter
         if entry.folder is None and entry.hub is None:
             return  # an engine without weights
         folder = entry.model_folder
-        yield from folder_faults(folder, needs_tokenizer=entry.engine in HUB_ENGINES)
+        reads_tokenizer = entry.hub is not None or entry.engine in _READ_TOKENIZER
+        yield from folder_faults(folder, needs_tokenizer=reads_tokenizer)
         if task is not None:
             _check_labels(entry, task, read_config(folder))
     except LeptonError as error:
