@@ -35,6 +35,10 @@ def main() -> int:
     except LeptonError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2 if isinstance(error, InvalidInput | ConfigError | CatalogueError) else 1
+    except (ValueError, TypeError, RuntimeError, MemoryError) as error:
+        # The texts are the caller's own, so what is said of them may be shown.
+        print(f"error: no answer: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 
