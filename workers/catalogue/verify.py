@@ -20,7 +20,14 @@ from workers.errors import ModelRefused
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 _INDEX: Final = "model.safetensors.index.json"
 _READ_TOKENIZER: Final = frozenset(
-    {"sequence-classification", "nli-zero-shot", "sentence-embedding", "decoder", "encoder-decoder"}
+    {
+        "sequence-classification",
+        "nli-zero-shot",
+        "sentence-embedding",
+        "extractive-qa",
+        "decoder",
+        "encoder-decoder",
+    }
 )
 """Engines that read ``tokenizer.json`` beside the weights, wherever these come from."""
 
