@@ -12,13 +12,13 @@ import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.preprocessing import UPOS, Part, PreprocessingInput
+from lepton_tasks.nlp.sentences import split_sentences
 from workers.engines.base import Encoded, Raw
 from workers.engines.folder import ModelFolder
 from workers.errors import ModelRefused
 from workers.tagging.chinese import ChineseWords
 from workers.tagging.english import Span, split_words
 from workers.tagging.features import FEATURES_VERSION, Buckets, buckets_of
-from workers.tagging.sentences import split_sentences
 from workers.tagging.table import TagTable
 
 _CHINESE: Final = "zh"
@@ -153,7 +153,7 @@ class Tagger:
         text = simple if one.simplified else one.text
         # jieba's dictionary is in simplified characters; a word has as many in either script.
         read = simple if len(simple) == len(text) else text
-        sentences = list(split_sentences(text)) if one.parts else []
+        sentences = split_sentences(text) if one.parts else []
         tokens = [
             [
                 (start + first, start + last)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from lepton_tasks.nlp.preprocessing import Preprocessing, PreprocessingOptions
+from lepton_tasks.nlp.sentences import split_sentences
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.folder import read_folder
 from workers.engines.tagger import Tagger, build_tagger
 from workers.tagging.english import Span
-from workers.tagging.sentences import split_sentences
 from workers.training.datasets import Row
 from workers.training.tagging import EWT, GSD_ZH
 
