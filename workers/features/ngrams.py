@@ -20,9 +20,9 @@ import numpy.typing as npt
 _BASE = 0x9E3779B97F4A7C15
 _BASE_INVERSE = pow(_BASE, -1, 2**64)
 _WORD_SALT = 0xD1B54A32D192ED03
-_LINK = re.compile(r"(?:https?://|www\.)\S+")
-_HANDLE = re.compile(r"@\w+")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+LINK = re.compile(r"(?:https?://|www\.)\S+")
+HANDLE = re.compile(r"@\w+")
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 UInts = npt.NDArray[np.uint64]
 
@@ -69,8 +69,8 @@ def canonical(text: str) -> str:
     """
     if "&" in text:
         text = html.unescape(text)
-    text = _HANDLE.sub("@", _LINK.sub(" http ", text))
-    return " ".join(_TOKEN.findall(text.lower()))
+    text = HANDLE.sub("@", LINK.sub(" http ", text))
+    return " ".join(TOKEN.findall(text.lower()))
 
 
 def bags(texts: Sequence[str], spec: NgramSpec) -> Bags:
@@ -86,8 +86,8 @@ def bags(texts: Sequence[str], spec: NgramSpec) -> Bags:
     codes = np.frombuffer(blob.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     rows = np.repeat(np.arange(len(folded), dtype=np.uint64), lengths)
     hashes, owners = _grams(codes, rows, spec)
-    bits = np.uint64(spec.buckets.bit_length() - 1)
-    keys = np.sort((owners << bits) | (_mix(hashes) >> (np.uint64(64) - bits)))
+    bits = _bits(spec)
+    keys = np.sort((owners << bits) | _buckets(hashes, spec))
     starts = np.flatnonzero(np.concatenate([keys[:1] == keys[:1], keys[1:] != keys[:-1]]))
     counts = np.diff(starts, append=keys.size)
     unique = keys[starts]
@@ -98,6 +98,44 @@ def bags(texts: Sequence[str], spec: NgramSpec) -> Bags:
     offsets = np.searchsorted(row_of, np.arange(len(folded) + 1))
     indices = (unique & np.uint64(spec.buckets - 1)).astype(np.int64)
     return Bags(indices, weights.astype(np.float32), offsets.astype(np.int64))
+
+
+def gram_keys(
+    padded: str, spec: NgramSpec
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Bucket, start and end of every n-gram of one canonical text between two spaces."""
+    codes = np.frombuffer(padded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    hashes, _ = _grams(codes, np.zeros(codes.size, dtype=np.uint64), spec)
+    starts, ends = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for n in _sizes(spec.characters):
+        starts.append(np.arange(max(0, codes.size - n + 1)))
+        ends.append(starts[-1] + n)
+    first, last = _words(codes)
+    for n in _sizes(spec.words):
+        if n > first.size:
+            break
+        starts.append(first[: first.size - n + 1])
+        ends.append(last[n - 1 :])
+    return (
+        _buckets(hashes, spec).astype(np.int64),
+        np.concatenate(starts),
+        np.concatenate(ends),
+    )
+
+
+def _bits(spec: NgramSpec) -> np.uint64:
+    return np.uint64(spec.buckets.bit_length() - 1)
+
+
+def _buckets(hashes: UInts, spec: NgramSpec) -> UInts:
+    return _mix(hashes) >> (np.uint64(64) - _bits(spec))
+
+
+def _words(codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where words begin, and where they end."""
+    space = codes == ord(" ")
+    first = np.flatnonzero(space[:-1] & ~space[1:]) + 1
+    return first, np.flatnonzero(~space[:-1] & space[1:]) + 1
 
 
 def _grams(codes: npt.NDArray[np.uint32], rows: UInts, spec: NgramSpec) -> tuple[UInts, UInts]:
@@ -114,9 +152,7 @@ def _grams(codes: npt.NDArray[np.uint32], rows: UInts, spec: NgramSpec) -> tuple
         whole = rows[: size - n + 1] == rows[n - 1 :]
         hashes.append(((prefix[n:] - prefix[: size - n + 1]) * inverse[: size - n + 1])[whole])
         owners.append(rows[: size - n + 1][whole])
-    space = codes == ord(" ")
-    first = np.flatnonzero(space[:-1] & ~space[1:]) + 1
-    last = np.flatnonzero(~space[:-1] & space[1:]) + 1
+    first, last = _words(codes)
     for n in _sizes(spec.words):
         if n > first.size:
             break
