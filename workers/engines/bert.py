@@ -143,6 +143,25 @@ class Bert:
                 part.copy_(self._feed_forward(layer, part, attention))
         return hidden
 
+    def words(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the word embeddings [tokens, width] of ``ids`` [tokens]."""
+        return functional.embedding(ids, self._words)
+
+    def from_words(
+        self, layers: Sequence[Layer], words: torch.Tensor, batch: Packed
+    ) -> torch.Tensor:
+        """As a call, from word embeddings [tokens, width] in place of the ids of ``batch``.
+
+        Autograd can go back through it: nothing is overwritten, so it takes more memory.
+        """
+        hidden = self._normed(
+            words + functional.embedding(batch.positions, self._positions), self._norm
+        )
+        mask = None if batch.rectangle is None else batch.rectangle.mask[:, None, None, :]
+        for layer in layers:
+            hidden = self._feed_forward(layer, hidden, self._attend(layer, hidden, batch, mask))
+        return hidden
+
     def _attend(
         self, layer: Layer, hidden: torch.Tensor, batch: Packed, mask: torch.Tensor | None
     ) -> torch.Tensor:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
@@ -16,6 +18,19 @@ from workers.engines.trunk_lane import TrunkLane
 from workers.errors import ModelRefused
 
 _CHARACTERS_PER_TOKEN = 16
+_PADDING = ("[PAD]", "<pad>")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpans:
+    """Token ids of a text, and the characters ``[start, end)`` that each stands for.
+
+    ``special`` [tokens] is True for tokens that stand for nothing of the text.
+    """
+
+    ids: TokenIds
+    spans: Sequence[tuple[int, int]]
+    special: npt.NDArray[np.bool_]
 
 
 class SentenceEncoder:
@@ -64,6 +79,27 @@ class SentenceEncoder:
             )
             for text, encoding in zip(texts, encodings, strict=True)
         ]
+
+    def token_spans(self, text: str) -> TokenSpans:
+        """As ``tokenize`` for one text, with the places of its tokens."""
+        found = self._tokenizer.encode(text[: self._characters])
+        return TokenSpans(
+            np.array(found.ids, dtype=np.int32),
+            found.offsets,
+            np.array(found.special_tokens_mask, dtype=bool),
+        )
+
+    def blank(self) -> int:
+        """Id of the token that stands for no word at all.
+
+        Raises:
+            ModelRefused: the tokenizer has no padding token.
+        """
+        for name in _PADDING:
+            found = self._tokenizer.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise ModelRefused(f"the tokenizer has none of the padding tokens {', '.join(_PADDING)}")
 
     def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""

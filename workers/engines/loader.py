@@ -15,6 +15,7 @@ from workers.catalogue.entries import CatalogueEntry, choose
 from workers.engines.answer_finder import build_answer_finder
 from workers.engines.base import Engine, SimpleEngine
 from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.explainer import build_explainer
 from workers.engines.folder import read_folder, weights_header
 from workers.engines.lanes import SoloEngine
 from workers.engines.sentence_picker import build_sentence_picker
@@ -101,6 +102,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "sentence-embedding": _sentence_embedding,
         "text-classifier": partial(_text_classifier, trunks),
         **{name: partial(_vector_engine, trunks) for name in VECTOR_ENGINES},
+        "explainer": partial(_explainer, trunks),
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
         "sentence-picker": _sentence_picker,
@@ -187,6 +189,10 @@ def _tagger(entry: CatalogueEntry, device: torch.device) -> SimpleEngine:
     from workers.engines.tagger import build_tagger
 
     return build_tagger(entry.name, read_folder(entry.model_folder))
+
+
+def _explainer(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
+    return build_explainer(entry, lambda own: _builder(own, trunks)(own, device))
 
 
 def _text_classifier(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:

@@ -206,6 +206,15 @@ class TextClassifier:
                 results[place] = LabelScores(zip(labels, values, strict=True), **notes)
         return [results[place] for place in range(len(results))]
 
+    @property
+    def encoder(self) -> SentenceEncoder | None:
+        """What makes the vectors; None where no language needs any."""
+        return self._encoder
+
+    def heads_of(self, language: str) -> Heads:
+        """Heads of ``language``; those of the fallback where it has none."""
+        return self._heads.get(language, self._heads[self._fallback])
+
     def _notes(self, tokens: _Tokens) -> dict[str, bool]:
         most = None if self._encoder is None else self._encoder.max_tokens
         return {
