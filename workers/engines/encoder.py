@@ -80,6 +80,15 @@ class SentenceEncoder:
             for text, encoding in zip(texts, encodings, strict=True)
         ]
 
+    def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""
+        with torch.inference_mode():
+            return self.trunk(pack(batch, self.trunk.device)).vectors
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Yield all weights of the trunk."""
+        yield from self.trunk.architecture.tensors()
+
     def token_spans(self, text: str) -> TokenSpans:
         """As ``tokenize`` for one text, with the places of its tokens."""
         found = self._tokenizer.encode(text[: self._characters])
@@ -100,15 +109,6 @@ class SentenceEncoder:
             if found is not None:
                 return int(found)
         raise ModelRefused(f"the tokenizer has none of the padding tokens {', '.join(_PADDING)}")
-
-    def forward(self, batch: Sequence[TokenIds]) -> torch.Tensor:
-        """Return float32 vectors [len(batch), width] of norm 1 on the encoder's device."""
-        with torch.inference_mode():
-            return self.trunk(pack(batch, self.trunk.device)).vectors
-
-    def tensors(self) -> Iterator[torch.Tensor]:
-        """Yield all weights of the trunk."""
-        yield from self.trunk.architecture.tensors()
 
 
 def package_folder(package: str) -> Path:

@@ -141,6 +141,14 @@ def test_spans_are_places_in_the_original(found: list[ExplanationOutput]) -> Non
     assert {"ＷＯＲＴＨＬＥＳＳ", "fool", "@ada", "https://a.example/b", "😀"} <= words
 
 
+def test_texts_of_which_cleaning_leaves_next_to_nothing(engines: Engines) -> None:
+    nothing, space, sign = explain(engines.explainer, ["\u200b\ufeff", "&nbsp;", "\u0301"])
+    assert nothing.contributions == [] and abs(nothing.residual) < 1e-6
+    assert "".join(one.text for one in sorted(space.contributions, key=lambda one: one.start))
+    assert [one.text for one in sign.contributions] == ["\u0301"]
+    assert max(abs(one.residual) for one in (space, sign)) < DRIFT
+
+
 def test_a_category_that_the_language_lacks_is_said_to_be_so(engines: Engines) -> None:
     [found] = explain(engines.explainer, [TEXTS[1]], label="violence")
     assert not found.label_supported
