@@ -114,6 +114,17 @@ def test_an_answer_says_that_its_model_is_a_demonstration(
     assert orjson.loads(job.finished().result or "")["model"] == said
 
 
+def test_a_task_may_choose_the_model_by_its_options(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = bench.models.tasks["moderation"]
+    monkeypatch.setattr(task, "model_of", lambda options: f"blocks-at-{options.block_at}")
+    bench.models.answers["blocks-at-0.5"] = LengthEngine()
+    bench.hold(a_claim("a", block_at=0.5))
+    [job] = bench.notes.prepared
+    assert job.engine is bench.models.answers["blocks-at-0.5"]
+
+
 def test_nothing_claimed_is_nothing_held(bench: Bench) -> None:
     bench.hold()
     assert bench.prepared() == [] and bench.notes.failed == []

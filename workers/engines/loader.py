@@ -22,6 +22,7 @@ from workers.engines.sentence_picker import build_sentence_picker
 from workers.engines.text_classifier import build_text_classifier
 from workers.engines.trunks import Trunks
 from workers.engines.vector_engines import VECTOR_ENGINES, build_vector_engine
+from workers.engines.zero_shot import ZeroShot
 from workers.errors import CatalogueError
 
 Builder = Callable[[CatalogueEntry, torch.device], Engine | SimpleEngine]
@@ -103,6 +104,7 @@ def _builder(entry: CatalogueEntry, trunks: Trunks) -> Builder:
         "text-classifier": partial(_text_classifier, trunks),
         **{name: partial(_vector_engine, trunks) for name in VECTOR_ENGINES},
         "explainer": partial(_explainer, trunks),
+        "zero-shot": partial(_zero_shot, trunks),
         "decoder": _decoder,
         "encoder-decoder": _encoder_decoder,
         "sentence-picker": _sentence_picker,
@@ -220,6 +222,13 @@ def _encoder(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Sen
     if folder is None:
         return None
     return trunks.encoder(folder, entry.max_tokens, device, getattr(torch, entry.dtype))
+
+
+def _zero_shot(trunks: Trunks, entry: CatalogueEntry, device: torch.device) -> Engine:
+    encoder = _encoder(trunks, entry, device)
+    if encoder is None:
+        raise CatalogueError(f"[{entry.name}] needs an encoder_package or an encoder_folder")
+    return ZeroShot(entry.name, encoder)
 
 
 def _encoder_folder(entry: CatalogueEntry) -> Path | None:
