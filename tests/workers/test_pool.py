@@ -248,8 +248,8 @@ def test_defaults_that_do_not_fit_stop_the_start(bench: Bench) -> None:
 
 
 def test_a_task_without_default_stops_the_start(bench: Bench) -> None:
-    with pytest.raises(CatalogueError, match=r"0 models .* default of 'sentiment'"):
-        ModelPool({"sentiment": TASKS["moderation"]}, bench.settings)
+    with pytest.raises(CatalogueError, match=r"0 models .* default of 'clairvoyance'"):
+        ModelPool({"clairvoyance": TASKS["moderation"]}, bench.settings)
 
 
 def test_closing_does_not_wait_for_a_model_in_use(bench: Bench) -> None:
