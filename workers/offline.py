@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from lepton_tasks.nlp.base import TaskOptions
 from lepton_tasks.nlp.registry import AnyTask
+from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Encoded, Engine
+from workers.engines.loader import load_engine
+from workers.engines.trunks import Trunks
 
 PADDED_TOKENS: Final = 1024
 BATCH_ITEMS: Final = 256
 
 
+def shipped_engine(task: str, model: str | None = None, trunks: Trunks | None = None) -> Engine:
+    """Load a model of the shipped catalogue onto the CPU, the default of ``task`` or ``model``."""
+    return load_engine(task, read_catalogue(DEFAULT_CATALOGUE), "cpu", model, trunks)
+
+
 def answer_all(
     task: AnyTask, engine: Engine, items: Sequence[Any], options: TaskOptions
-) -> list[BaseModel]:
+) -> list[Any]:
     """Outputs of admitted ``items``, in their order, computed as a worker computes them.
 
     Raises whatever the task or the engine raises for one of them.
@@ -28,7 +34,7 @@ def answer_all(
         for start in range(0, len(inputs), BATCH_ITEMS)
         for one in engine.tokenize(inputs[start : start + BATCH_ITEMS])
     ]
-    outputs: dict[int, BaseModel] = {}
+    outputs: dict[int, Any] = {}
     for rows in micro_batches(encoded):
         for row, raw in zip(rows, engine.forward([encoded[row] for row in rows]), strict=True):
             outputs[row] = task.decode(raw, inputs[row], options)

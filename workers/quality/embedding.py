@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from lepton_tasks.nlp.embedding import Embedding, EmbeddingOptions
 from workers.engines.base import Engine
-from workers.quality.answers import answers, default_engine
+from workers.offline import answer_all, shipped_engine
 from workers.training.datasets import DataSet
 from workers.training.embedding import STS_EN, STS_ZH
 
@@ -27,14 +27,14 @@ def correlation(engine: Engine, data: Path, source: DataSet, dimensions: int | N
     length = cast("Literal[64, 128, 256] | None", dimensions)
     options = EmbeddingOptions(dimensions=length, language=source.name.removeprefix("sts_"))
     texts = [row[field] for field in ("text", "text2") for row in rows]
-    vectors = np.array([one.vector for one in answers(Embedding(), engine, texts, options)])
+    vectors = np.array([one.vector for one in answer_all(Embedding(), engine, texts, options)])
     cosines = (vectors[: len(rows)] * vectors[len(rows) :]).sum(axis=1)
     return float(spearmanr(cosines, [row["score"] for row in rows]).statistic)
 
 
 def measure(data: Path) -> str:
     """Markdown section for the quality page; raises DataMissing for a set that is not there."""
-    engine = default_engine("embedding")
+    engine = shipped_engine("embedding")
     lines = [
         "## Embedding",
         "",

@@ -20,10 +20,9 @@ from lepton_tasks.nlp.explanation import (
     ExplanationOutput,
 )
 from lepton_tasks.nlp.moderation import ModerationOptions
-from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
-from workers.engines.loader import load_engine
 from workers.engines.trunks import Trunks
+from workers.offline import shipped_engine
 from workers.quality.scoring import moderate
 from workers.training.datasets import COLD, DAVIDSON, DataSet, require
 
@@ -105,9 +104,9 @@ def measure(data: Path) -> str:
         DataMissing: a set is not there.
     """
     require(data, [one for one, _ in SETS], ["dev"])
-    catalogue, trunks = read_catalogue(DEFAULT_CATALOGUE), Trunks()
-    classifier = load_engine("moderation", catalogue, "cpu", trunks=trunks)
-    engine = load_engine("explanation", catalogue, "cpu", trunks=trunks)
+    trunks = Trunks()
+    classifier = shipped_engine("moderation", trunks=trunks)
+    engine = shipped_engine("explanation", trunks=trunks)
     lines = [
         "| set (dev, flagged) | texts | named words matter more | goal | score falls by, named "
         "| random | residual, median | largest | CPU seconds a text |",

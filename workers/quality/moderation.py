@@ -15,9 +15,8 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.moderation import ModerationOutput
-from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
-from workers.engines.loader import load_engine
+from workers.offline import shipped_engine
 from workers.quality.scoring import moderate
 from workers.training.datasets import (
     AG_NEWS,
@@ -245,7 +244,7 @@ def measure(data: Path) -> str:
     """
     require(data, {check.data for check in CHECKS} | {one for _, one, _ in ORDINARY}, ["dev"])
     require(data, {source.data for source in SOURCES}, ["train", "dev"])
-    engine = load_engine("moderation", read_catalogue(DEFAULT_CATALOGUE), "cpu")
+    engine = shipped_engine("moderation")
     parts = [
         "## Moderation",
         f"Model `{engine.name}`, revision `{engine.revision}`.",

@@ -13,9 +13,8 @@ from lepton_tasks.nlp.question_answering import (
     QuestionAnsweringOutput,
     QuestionItem,
 )
-from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
-from workers.engines.loader import load_engine
+from workers.offline import shipped_engine
 from workers.quality.scoring import micro_batches
 from workers.training.datasets import DataSet, Row
 from workers.training.question_answering import CMRC, DEFAULT_SEED, XQUAD, asking, foreign_rows
@@ -29,7 +28,7 @@ SETS: Sequence[tuple[str, DataSet, bool, str]] = (
 
 def measure(data: Path) -> str:
     """The section on question-answering, as Markdown. Raises DataMissing without the dev parts."""
-    engine = load_engine("question-answering", read_catalogue(DEFAULT_CATALOGUE), "cpu")
+    engine = shipped_engine("question-answering")
     lines = [
         "## Question-answering",
         "",

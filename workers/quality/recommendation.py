@@ -11,7 +11,7 @@ import numpy as np
 
 from lepton_tasks.nlp.recommendation import Recommendation, RecommendationOptions
 from workers.engines.base import Engine
-from workers.quality.answers import answers, default_engine
+from workers.offline import answer_all, shipped_engine
 from workers.quality.clicks import Visit, at_random, by_popularity, simulate
 from workers.training.datasets import BANKING, DataSet
 from workers.training.embedding import CSL
@@ -61,7 +61,7 @@ def ranked(
         {"history": visit.history, "items": tuple(pool[place][0] for place in visit.shown)}
         for visit in visits
     ]
-    outputs = answers(Recommendation(), engine, items, RecommendationOptions())
+    outputs = answer_all(Recommendation(), engine, items, RecommendationOptions())
     return [
         [visit.shown[one.place] for one in output.items]
         for visit, output in zip(visits, outputs, strict=True)
@@ -89,7 +89,7 @@ def set_rows(engine: Engine, data: Path, title: str, source: DataSet) -> list[st
 
 def measure(data: Path) -> str:
     """Markdown section for the quality page; raises DataMissing for a set that is not there."""
-    engine = default_engine("recommendation")
+    engine = shipped_engine("recommendation")
     lines = [
         "## Recommendation",
         "",

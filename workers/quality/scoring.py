@@ -26,7 +26,5 @@ def moderate(
 ) -> Scored:
     """Moderate ``texts``, at least one, in micro-batches sorted by length."""
     began = time.perf_counter()
-    found = answer_all(Moderation(), engine, texts, options or ModerationOptions())
-    elapsed = time.perf_counter() - began
-    outputs = [one for one in found if isinstance(one, ModerationOutput)]
-    return Scored(outputs, len(texts) / elapsed)
+    outputs = answer_all(Moderation(), engine, texts, options or ModerationOptions())
+    return Scored(outputs, len(texts) / (time.perf_counter() - began))

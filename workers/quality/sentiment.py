@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lepton_tasks.nlp.sentiment import Sentiment, SentimentOutput
-from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
-from workers.engines.loader import load_engine
+from workers.offline import shipped_engine
 from workers.quality.labelled import accuracy, macro_f1, outputs_of, share
 from workers.training.datasets import AG_NEWS, TATOEBA, require
 from workers.training.sentiment import HOTEL, SHOPPING, SST2, TWEETS, WAIMAI
@@ -23,7 +22,7 @@ def measure(data: Path) -> str:
     """One section of Markdown; raises DataMissing where a set is not in ``data``."""
     require(data, [*_GOALS, AG_NEWS, TATOEBA], ["dev"])
     task = Sentiment()
-    engine = load_engine(task.name, read_catalogue(DEFAULT_CATALOGUE), "cpu")
+    engine = shipped_engine(task.name)
     lines = [
         "## Sentiment",
         "",

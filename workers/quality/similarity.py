@@ -14,7 +14,7 @@ from lepton_tasks.nlp.similarity import Similarity, SimilarityOptions
 from workers.engines.base import Engine
 from workers.features.han import simplified_characters
 from workers.features.minhash import band_keys
-from workers.quality.answers import answers, default_engine
+from workers.offline import answer_all, shipped_engine
 from workers.quality.edits import edited_copy, units
 from workers.training.datasets import DataSet
 from workers.training.embedding import STS_EN, STS_ZH
@@ -48,7 +48,7 @@ def agreement(engine: Engine, data: Path, source: DataSet) -> tuple[int, float, 
     rows = source.rows(data, "dev")
     options = SimilarityOptions(language=source.name.removeprefix("sts_"))
     pairs = [{"text": row["text"], "other": row["text2"]} for row in rows]
-    scores = np.array([one.score for one in answers(Similarity(), engine, pairs, options)])
+    scores = np.array([one.score for one in answer_all(Similarity(), engine, pairs, options)])
     wanted = np.array([row["score"] for row in rows]) / 5.0
     rank = float(spearmanr(scores, wanted).statistic)
     return len(rows), rank, float(np.abs(scores - wanted).mean())
@@ -68,7 +68,7 @@ def copies(engine: Engine, data: Path, source: DataSet) -> Copies:
 
     def share_found(originals: list[str]) -> float:
         pairs = [{"text": one, "other": text} for one, text in zip(edited, originals, strict=True)]
-        outputs = answers(Similarity(), engine, pairs, options)
+        outputs = answer_all(Similarity(), engine, pairs, options)
         return float(np.mean([one.copied_share >= _COPIED for one in outputs]))
 
     def share_of_candidates(originals: list[list[bytes]]) -> float:
@@ -86,7 +86,7 @@ def copies(engine: Engine, data: Path, source: DataSet) -> Copies:
 
 def measure(data: Path) -> str:
     """Markdown section for the quality page; raises DataMissing for a set that is not there."""
-    engine = default_engine("similarity")
+    engine = shipped_engine("similarity")
     lines = [
         "## Similarity",
         "",
