@@ -9,17 +9,27 @@ from typing import Any, Final, Literal, Self, TypedDict
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
+from lepton_tasks.nlp.classification import Classification
 from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.language import detect_language
 from lepton_tasks.nlp.moderation import LANGUAGES, Moderation
 from lepton_tasks.nlp.offsets import Mapped, clean_mapped
+from lepton_tasks.nlp.sentiment import Sentiment
 
 Method = Literal["auto", "exact", "integrated-gradients"]
 UsedMethod = Literal["exact", "integrated-gradients", "exact+integrated-gradients"]
 
-LABELS: Final[Mapping[str, Sequence[str]]] = {Moderation.name: Moderation.labels}
-"""Labels of each task that is explained without naming a `model`."""
-MODELS: Final[Mapping[str, str | None]] = {Moderation.name: None}
+LABELS: Final[Mapping[str, Sequence[str]]] = {
+    Moderation.name: Moderation.labels,
+    Sentiment.name: Sentiment.labels,
+    Classification.name: (),
+}
+"""Labels of each task that is explained without naming a `model`; none where those vary."""
+MODELS: Final[Mapping[str, str | None]] = {
+    Moderation.name: None,
+    Sentiment.name: "sentiment-explained",
+    Classification.name: "topics-explained",
+}
 """Catalogue name of the model that explains each of them; None for the default."""
 LONGEST_LABEL: Final = 100
 MOST_SPANS: Final = 500
@@ -60,7 +70,7 @@ class ExplanationOptions(TaskOptions):
                 "name a `model` that explains it"
             )
         known = LABELS[self.task]
-        if self.label is not None and self.label not in known:
+        if known and self.label is not None and self.label not in known:
             raise ValueError(f"{self.task} has no label {self.label!r}; it has {', '.join(known)}")
         return self
 
@@ -157,6 +167,12 @@ class Explanation(Task[ExplanationOptions, ExplanationOutput]):
         Example("这种地方出来的人都没素质，滚回去吧。", {"top": 5}),
         Example("這種人就是垃圾，別理他。", {"label": "toxicity"}),
         Example("Nice try, you fool.", {"label": "profanity", "method": "exact", "language": "en"}),
+        Example("The soup was cold, but the staff were kind.", {"task": "sentiment"}),
+        Example("菜又咸又凉，再也不来了。", {"task": "sentiment", "label": "negative"}),
+        Example("The striker scored twice in the final.", {"task": "classification"}),
+        Example(
+            "My card has not arrived yet.", {"task": "classification", "model": "intents-explained"}
+        ),
     )
 
     def cost(self, item: str) -> int:
