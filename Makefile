@@ -44,8 +44,9 @@ types: setup
 imports: setup
 	@$(BIN)/lint-imports
 
+# Two files of tests at a time: most of a test's time is waiting for processes to start and to end.
 tests: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup $(BENCH)/.ready ## Measure against the peers: make bench [QUICK=1] [ONLY="queue model"]; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks --peers $(BENCH)/bin/python \

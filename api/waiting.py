@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 1.0
 _PAGE: Final = 500
 _LISTEN_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
 
 
 class EndedJobs(Protocol):
@@ -100,7 +101,7 @@ class Waiting:
                     if not down:
                         logger.warning("no wake-ups from Redis, polling the store: %s", error)
                         down = True
-                    await asyncio.sleep(self._poll_seconds)
+                    await asyncio.sleep(min(_RETRY_SECONDS, self._poll_seconds))
         finally:
             await client.aclose()
 

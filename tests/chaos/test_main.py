@@ -25,6 +25,6 @@ def test_a_section_is_run_and_merged_into_the_report(tmp_path: Path) -> None:
     page = (tmp_path / "reliability.md").read_text()
     assert "1 of 2 runs showed what they should." in page
     assert "**no**: 3 lost" in page
-    assert "No outcome here yet: faults/sqlite, rolling/sqlite" in page
+    assert "No outcome here yet: faults/sqlite, takeover/sqlite" in page
     assert "Redis then; load average up to 17.0" in page
     assert logging.root.manager.disable == logging.NOTSET
