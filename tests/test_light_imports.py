@@ -41,7 +41,8 @@ from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from workers.pool import ModelPool
 ModelPool({"moderation": get_task("moderation")}, Settings(tune=False)).load_defaults()
-heavy = {"transformers", "sympy", "scipy", "huggingface_hub", "alembic"}
+heavy = {"transformers", "sympy", "scipy", "huggingface_hub", "alembic", "captum", "matplotlib"}
+heavy |= {"opencc", "jieba", "phonenumbers", "stdnum", "datasketch", "sklearn"}
 print(*sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

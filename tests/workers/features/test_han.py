@@ -13,3 +13,4 @@ def test_length_is_kept_and_other_scripts_are_left_alone() -> None:
     )
     assert len(text.translate(table)) == len(text)
     assert all(len(one) == 1 for one in table.values())
+    assert simplified_characters() is table
