@@ -40,12 +40,16 @@ Activation = Literal["sigmoid", "softmax"]
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """``indices`` and ``weights`` are the text's n-grams; ``ids`` is empty without an encoder."""
+    """``indices`` and ``weights`` are the text's n-grams; ``ids`` is empty without an encoder.
+
+    ``truncated`` says that the encoder sees only the beginning of the text.
+    """
 
     language: str
     indices: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     ids: TokenIds
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +143,15 @@ class TextClassifier:
         for language, rows in self._by_language([one.language for one in inputs]).items():
             texts = [inputs[row].text for row in rows]
             found = bags(texts, self._heads[language].spec)
-            ids = [_NO_IDS] * len(rows)
+            read = [(_NO_IDS, False)] * len(rows)
             if self._encoder is not None and self._heads[language].width:
-                ids = self._encoder.tokenize(texts)
+                read = self._encoder.tokenize_noting_cuts(texts)
             indices = found.indices.astype(np.int32)
             for place, row in enumerate(rows):
                 start, end = found.offsets[place : place + 2]
-                tokens = _Tokens(
-                    inputs[row].language, indices[start:end], found.weights[start:end], ids[place]
-                )
-                length = len(ids[place]) + 1 + int(end - start) // _GRAMS_PER_TOKEN
+                own, weights = indices[start:end], found.weights[start:end]
+                tokens = _Tokens(inputs[row].language, own, weights, *read[place])
+                length = len(tokens.ids) + 1 + int(end - start) // _GRAMS_PER_TOKEN
                 encoded[row] = Encoded(length, tokens)
         return [encoded[row] for row in range(len(inputs))]
 
@@ -216,11 +219,7 @@ class TextClassifier:
         return self._heads.get(language, self._heads[self._fallback])
 
     def _notes(self, tokens: _Tokens) -> dict[str, bool]:
-        most = None if self._encoder is None else self._encoder.max_tokens
-        return {
-            "truncated": most is not None and len(tokens.ids) >= most,
-            "foreign": tokens.language not in self._heads,
-        }
+        return {"truncated": tokens.truncated, "foreign": tokens.language not in self._heads}
 
     def _by_language(self, languages: Sequence[str]) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}

@@ -9,6 +9,7 @@ import pytest
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions
+from lepton_tasks.nlp.scores import LabelScores
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
@@ -65,6 +66,22 @@ def test_length_is_the_padded_rectangle(engine: Engine) -> None:
     short, chinese, long = engine.tokenize(encode([TEXTS[0], TEXTS[1] * 20, TEXTS[2] * 50]))
     assert chinese.length < short.length < 20 < 200 < long.length
     assert long.length < 256 + 1 + 20_000 * 5 // 512
+
+
+@pytest.mark.parametrize(
+    ("text", "truncated"),
+    [
+        ("word " * 254, False),  # with the two special tokens all that the encoder reads
+        ("word " * 255, True),
+        ("w" * 5_000, True),  # one unknown word of which the tokenizer is not shown all
+        ("好" * 5_000, False),  # the encoder has no part in it
+    ],
+)
+def test_an_answer_says_that_the_text_was_cut_just_where_it_was(
+    engine: Engine, text: str, truncated: bool
+) -> None:
+    (found,) = run(engine, encode([text]))
+    assert isinstance(found, LabelScores) and found.truncated is truncated
 
 
 def test_plain_cases_in_both_languages(engine: Engine) -> None:
