@@ -39,17 +39,22 @@ _SPEC: Final = NgramSpec(buckets=1 << 20, characters=(1, 2), words=(0, 0))
 _NOTHING: Final = "\u0001"
 """A text that has no n-gram in common with others but the spaces around it."""
 _NO_IDS: Final = np.zeros(0, dtype=np.int32)
+_CHARACTERS_PER_TOKEN: Final = 3
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """``cosines`` [labels] are known already where there are no ``ids``."""
+    """``cosines`` [labels] are known already where there are no ``ids``.
+
+    ``truncated`` says that the encoder sees only the beginning of the text.
+    """
 
     labels: Labels
     language: str
     ids: TokenIds
+    truncated: bool
     cosines: npt.NDArray[np.float32] | None
 
 
@@ -86,6 +91,8 @@ class ZeroShot:
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Tokenise English texts; for Chinese ones find the cosines.
 
+        The first item with labels that are not known yet is as long as these, too.
+
         Raises:
             ValueError: an input has no labels.
         """
@@ -95,14 +102,19 @@ class ZeroShot:
             for one, own in zip(inputs, labels, strict=True)
         ]
         english = [row for row, is_chinese in enumerate(chinese) if not is_chinese]
-        found = self._encoder.tokenize([inputs[row].text for row in english]) if english else []
-        ids = dict(zip(english, found, strict=True))
+        found = self._encoder.tokenize_noting_cuts([inputs[row].text for row in english])
+        read = dict(zip(english, found, strict=True))
         encoded = []
+        fresh: set[Labels] = set()
         for row, one in enumerate(inputs):
-            own = ids.get(row, _NO_IDS)
+            ids, truncated = read.get(row, (_NO_IDS, False))
             cosines = _cosines(one.text, labels[row]) if chinese[row] else None
-            tokens = _Tokens(labels[row], one.language, own, cosines)
-            encoded.append(Encoded(len(own) + 1, tokens))
+            tokens = _Tokens(labels[row], one.language, ids, truncated, cosines)
+            length = len(ids) + 1
+            if not chinese[row] and labels[row] not in self._vectors and labels[row] not in fresh:
+                fresh.add(labels[row])
+                length += sum(map(_label_tokens, labels[row]))
+            encoded.append(Encoded(length, tokens))
         return encoded
 
     def forward(self, batch: Sequence[Encoded]) -> Sequence[Raw]:
@@ -167,9 +179,14 @@ class ZeroShot:
 
     def _notes(self, tokens: _Tokens) -> dict[str, bool]:
         return {
-            "truncated": len(tokens.ids) >= self._encoder.max_tokens,
+            "truncated": tokens.truncated,
             "foreign": tokens.language not in LANGUAGES,
         }
+
+
+def _label_tokens(label: str) -> int:
+    """About what the encoder sees of a label in its sentence."""
+    return (len(SENTENCE) + len(label)) // _CHARACTERS_PER_TOKEN
 
 
 def _labels(one: ModelInput) -> Labels:

@@ -119,9 +119,19 @@ def test_vectors_of_labels_are_kept_and_bounded(
     assert list(kept) == [sets[0], sets[2]]
 
 
+def test_labels_that_are_new_count_once(engine: Engine) -> None:
+    labels = tuple(f"label {number}" for number in range(50))
+    same = [LabelledInput("text", "en", labels)] * 2
+    first, second = engine.tokenize(same)
+    assert first.length > 50 * 6 and second.length < 10
+    run(engine, same)
+    assert [one.length for one in engine.tokenize(same)] == [second.length] * 2
+
+
 def test_a_long_text_says_that_it_was_cut(engine: Engine) -> None:
-    long, short = run(engine, [LabelledInput("a " * 100, "en", COLOURS), INPUTS[0]])
-    assert (long.truncated, short.truncated) == (True, False)
+    texts = ("a " * 100, "a " * 62, "the sea")
+    found = run(engine, [LabelledInput(text, "en", COLOURS) for text in texts])
+    assert [one.truncated for one in found] == [True, False, False]
 
 
 def test_what_is_missing_is_named(engine: Engine, folder: Path, trunks: Trunks) -> None:
