@@ -22,6 +22,8 @@ from workers.features.ngram_vectors import Vectors
 
 _CHARACTERS_PER_TOKEN = 256
 """Characters whose n-grams are counted as one token of encoder work."""
+_FEW_TEXTS = 2
+"""Texts of an item up to which their own lengths are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,18 @@ class VectorEngine(ABC):
         yield from self.spaces.tensors()
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
-        """Place all texts of all items at once; the length of an item is the sum of its texts'."""
+        """Place all texts of all items at once.
+
+        The length of an item is what it may take of the padded rectangle: each of its texts
+        is a row of that, and a longer text in the micro-batch makes all rows longer.
+        """
         texts = [list(self.texts(one)) for one in inputs]
         placed = iter(self.spaces.place([text for own in texts for text in own]))
         encoded = []
         for one, own in zip(inputs, texts, strict=True):
             item = PlacedItem(tuple(next(placed) for _ in own), self.note(one))
-            length = sum(len(text.ids) for text in item.texts)
-            length += 1 + sum(len(text.text) for text in own) // _CHARACTERS_PER_TOKEN
+            length = 1 + sum(len(text.text) for text in own) // _CHARACTERS_PER_TOKEN
+            length += self._padded([len(text.ids) for text in item.texts if len(text.ids)])
             encoded.append(Encoded(length, item))
         return encoded
 
@@ -103,6 +109,17 @@ class VectorEngine(ABC):
     def note(self, model_input: ModelInput) -> Any:
         """Whatever :meth:`answer` needs beside vectors, found in the thread that tokenises."""
         return None
+
+    def _padded(self, lengths: Sequence[int]) -> int:
+        """Tokens of the rectangle of one item's texts, those that the encoder sees.
+
+        With pairs a micro-batch takes at most twice what is counted, whatever shares it; of
+        more texts each is counted as if it were as long as can be.
+        """
+        encoder = self.spaces.encoder
+        if len(lengths) > _FEW_TEXTS and encoder is not None:
+            return len(lengths) * encoder.max_tokens
+        return len(lengths) * max(lengths, default=0)
 
     @abstractmethod
     def answer(self, item: PlacedItem, vectors: Sequence[Vectors]) -> Raw:

@@ -51,6 +51,21 @@ def run(
     return [TASK.decode(raw, one, chosen) for raw, one in zip(found, inputs, strict=True)]
 
 
+def test_every_text_of_a_ranking_is_counted_as_long_as_a_neighbour_may_make_it(
+    engine: Engine,
+) -> None:
+    items = [*ITEMS[:3], "as long as can be " * 100]
+    short, longer, chinese = (
+        TASK.encode(Choice(history=tuple(history), items=tuple(some)), RecommendationOptions())
+        for history, some in ((GARDEN, ITEMS[:3]), (GARDEN, items), (GARDEN_ZH, ITEMS[3:]))
+    )
+    lengths = [one.length for one in engine.tokenize([short, longer, chinese])]
+    longest = 128
+    assert 5 * longest < lengths[0] < 5 * longest + 10
+    assert 6 * longest < lengths[1] < 6 * longest + 20
+    assert lengths[2] < 10
+
+
 def test_the_nearest_comes_first_with_the_reason(engine: Engine) -> None:
     english, chinese, both = run(
         engine, [(GARDEN, ITEMS), (GARDEN_ZH, ITEMS), (GARDEN + GARDEN_ZH, ITEMS)]
