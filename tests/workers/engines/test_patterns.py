@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.redaction import Redaction, RedactionOptions, RedactionOutput
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
@@ -21,6 +22,11 @@ def test_it_has_no_weights_and_nothing_to_tune(engine: Engine) -> None:
     assert engine.lane.tunable is False
     assert list(engine.tensors()) == []
     assert engine.revision.startswith("rules-1-phonenumbers-9.")
+
+
+def test_other_inputs_are_named(engine: Engine) -> None:
+    with pytest.raises(TypeError, match="redaction takes RedactionInput, not ModelInput"):
+        engine.tokenize([ModelInput("text", "en")])
 
 
 def test_examples_alone_and_together(engine: Engine) -> None:
