@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ValidationError
 
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
-from workers.errors import CatalogueError, ModelRefused
+from workers.errors import ModelRefused
 
 _PASS_TOKENS: Final = 8_192
 """Padded tokens of one pass: an item may be many rows, and memory is to be bounded."""
 _CHARACTERS_PER_TOKEN: Final = 16
-
-OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +115,3 @@ class Checkpoint:
         if isinstance(text, str):
             return text[: self._characters]
         return text[0][: self._characters], text[1][: self._characters]
-
-
-def read_options(entry: CatalogueEntry, model: type[OptionsT]) -> OptionsT:
-    """Options of a catalogue entry; raises CatalogueError, naming the field, for a wrong one."""
-    try:
-        return model.model_validate(dict(entry.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(["options", *map(str, first["loc"])])
-        raise CatalogueError(f"[{entry.name}] {field}: {first['msg']}") from error

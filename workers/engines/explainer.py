@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.explanation import Explained, ExplainedInput
 from lepton_tasks.nlp.offsets import Mapped
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.options import read_options
 from workers.engines.attribution import EncoderPart
 from workers.engines.base import Encoded, Engine, LaneKey, SimpleEngine
 from workers.engines.bert import Bert
@@ -176,12 +177,7 @@ def build_explainer(
     Raises CatalogueError for wrong options, naming the field, or a classifier that cannot be
     explained, and what ``build`` raises.
     """
-    try:
-        options = ExplainerOptions.model_validate(dict(entry.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise CatalogueError(f"[{entry.name}] options.{field}: {first['msg']}") from error
+    options = read_options(entry, ExplainerOptions)
     classifier = build(
         entry.model_copy(
             update={

@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForQuestionAnswering
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.question_answering import QuestionInput
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.options import read_options
 from workers.engines.base import Encoded, Raw
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
 from workers.errors import CatalogueError, ModelRefused
@@ -209,12 +210,7 @@ def build_extractive_qa(entry: CatalogueEntry, device: torch.device) -> Extracti
     Raises CatalogueError for wrong options, naming the field, and ModelRefused where the
     folder is incomplete or unsafe, or the model is too small for the entry's ``max_tokens``.
     """
-    try:
-        options = ExtractiveOptions.model_validate(dict(entry.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise CatalogueError(f"[{entry.name}] options.{field}: {first['msg']}") from error
+    options = read_options(entry, ExtractiveOptions)
     folder = entry.model_folder
     dtype = getattr(torch, entry.dtype)
     network = load_pretrained(AutoModelForQuestionAnswering, folder, device, dtype)

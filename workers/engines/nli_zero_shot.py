@@ -13,8 +13,9 @@ from transformers import AutoModelForSequenceClassification
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.scores import LabelScores
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.options import read_options
 from workers.engines.base import Encoded
-from workers.engines.checkpoint import Checkpoint, Row, read_options
+from workers.engines.checkpoint import Checkpoint, Row
 from workers.errors import CatalogueError
 
 _FALLBACK: Final = "en"

@@ -12,8 +12,9 @@ from transformers import AutoModel
 
 from lepton_tasks.nlp.base import ModelInput
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.options import read_options
 from workers.engines.base import Encoded
-from workers.engines.checkpoint import Checkpoint, Row, read_options
+from workers.engines.checkpoint import Checkpoint, Row
 
 _DIGITS = 7
 """What float32 holds."""

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.generating import GeneratedText, GenerationInput, GenerationSpec
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.options import read_options
 from workers.engines.base import Encoded
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
-from workers.errors import CatalogueError, ModelRefused
+from workers.errors import ModelRefused
 
 _UNBOUNDED: Final = 1 << 30
 
@@ -152,12 +153,7 @@ def build_seq2seq(entry: CatalogueEntry, device: torch.device) -> Seq2SeqEngine:
     Raises CatalogueError for wrong options, naming the field, and ModelRefused where the
     folder is incomplete or unsafe.
     """
-    try:
-        options = Seq2SeqOptions.model_validate(dict(entry.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise CatalogueError(f"[{entry.name}] options.{field}: {first['msg']}") from error
+    options = read_options(entry, Seq2SeqOptions)
     folder = entry.model_folder
     network = load_pretrained(AutoModelForSeq2SeqLM, folder, device, getattr(torch, entry.dtype))
     for name in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from workers.catalogue.entries import CatalogueEntry
-from workers.errors import CatalogueError
+from workers.catalogue.options import read_options
 
 
 class GenerationLimits(BaseModel):
@@ -37,9 +37,4 @@ def read_limits(entry: CatalogueEntry) -> GenerationLimits:
         ...
     workers.errors.CatalogueError: [m] options.most_running: Input should be greater than ...
     """
-    try:
-        return GenerationLimits.model_validate(dict(entry.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise CatalogueError(f"[{entry.name}] options.{field}: {first['msg']}") from error
+    return read_options(entry, GenerationLimits)
