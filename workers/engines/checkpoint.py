@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 
@@ -17,9 +17,23 @@ _PASS_TOKENS: Final = 8_192
 _CHARACTERS_PER_TOKEN: Final = 16
 
 
+class TokenRow(Protocol):
+    """A tokenised text or pair. ``types`` tells the two parts of a pair apart."""
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """Its tokens."""
+        ...
+
+    @property
+    def types(self) -> Sequence[int]:
+        """0 or 1 for each of them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A tokenised text or pair. ``types`` tells the two parts of a pair apart."""
+    """A TokenRow, and whether anything of the text was cut off."""
 
     ids: Sequence[int]
     types: Sequence[int]
@@ -27,7 +41,10 @@ class Row:
 
 
 class Checkpoint:
-    """The network, its tokenizer and what its config says, ready for rows of token ids."""
+    """The network, its tokenizer and what its config says, ready for rows of token ids.
+
+    ``tokenizer`` is this checkpoint's own, cut at the entry's ``max_tokens``.
+    """
 
     def __init__(
         self,
@@ -54,10 +71,10 @@ class Checkpoint:
         self._padding = int(config.pad_token_id or 0)
         self._reads_types = int(getattr(config, "type_vocab_size", 0) or 0) > 1
         self._characters = entry.max_tokens * _CHARACTERS_PER_TOKEN
-        self._tokenizer = load_tokenizer(folder)
+        self.tokenizer = load_tokenizer(folder)
         # Of a pair the first part is cut: the second is the question that is asked of it.
-        self._tokenizer.enable_truncation(entry.max_tokens, strategy="only_first")
-        known = self._tokenizer.get_vocab_size()
+        self.tokenizer.enable_truncation(entry.max_tokens, strategy="only_first")
+        known = self.tokenizer.get_vocab_size()
         positions = int(config.max_position_embeddings)
         if config.model_type in ("roberta", "xlm-roberta", "camembert"):
             positions -= self._padding + 1
@@ -77,15 +94,15 @@ class Checkpoint:
             ValueError: the second text of a pair leaves no room for the first.
         """
         given = [self._head(one) for one in texts]
-        found = self._tokenizer.encode_batch(given)
+        found = self.tokenizer.encode_batch(given)
         return [
             Row(one.ids, one.type_ids, bool(one.overflowing) or short != text)
             for one, short, text in zip(found, given, texts, strict=True)
         ]
 
-    def passes(self, rows: Sequence[Row]) -> Iterator[tuple[Any, torch.Tensor]]:
+    def passes(self, rows: Sequence[TokenRow]) -> Iterator[tuple[Any, torch.Tensor]]:
         """Run ``rows``; yields the network's output and its mask [rows, longest], in order."""
-        block: list[Row] = []
+        block: list[TokenRow] = []
         for row in rows:
             longest = max(len(one.ids) for one in (*block, row))
             if block and longest * (len(block) + 1) > _PASS_TOKENS:
@@ -96,7 +113,7 @@ class Checkpoint:
             yield self._run(block)
 
     @torch.inference_mode()
-    def _run(self, rows: Sequence[Row]) -> tuple[Any, torch.Tensor]:
+    def _run(self, rows: Sequence[TokenRow]) -> tuple[Any, torch.Tensor]:
         shape = (len(rows), max(len(row.ids) for row in rows))
         ids = torch.full(shape, self._padding, dtype=torch.long)
         types = torch.zeros(shape, dtype=torch.long)

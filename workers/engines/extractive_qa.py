@@ -22,14 +22,11 @@ from lepton_tasks.nlp.question_answering import QuestionInput
 from workers.catalogue.entries import CatalogueEntry
 from workers.catalogue.options import read_options
 from workers.engines.base import Encoded, Raw
-from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
+from workers.engines.checkpoint import Checkpoint
 from workers.errors import CatalogueError, ModelRefused
 
-_PASS_TOKENS: Final = 8_192
-"""Padded tokens of one pass: a long context is many rows, and memory is to be bounded."""
 _SPARE: Final = 8
 """Tokens of a window that are left for the context beside what is shared."""
-_POSITIONS_AFTER_PADDING: Final = frozenset({"roberta", "xlm-roberta", "camembert"})
 
 
 class ExtractiveOptions(BaseModel):
@@ -79,24 +76,17 @@ class ExtractiveQA:
     """
 
     def __init__(
-        self,
-        name: str,
-        revision: str,
-        network: Any,
-        tokenizer: Any,
-        max_tokens: int,
-        options: ExtractiveOptions,
+        self, name: str, checkpoint: Checkpoint, max_tokens: int, options: ExtractiveOptions
     ) -> None:
-        """``tokenizer`` is cut to windows of ``max_tokens`` here, for this engine alone."""
+        """The tokenizer of ``checkpoint`` is made to cut windows of ``max_tokens``."""
         self.name = name
-        self.revision = revision
-        self._network = network
-        self._tokenizer = tokenizer
+        self.revision = checkpoint.revision
+        self._network = checkpoint.network
+        self._checkpoint = checkpoint
         self._options = options
-        config = network.config
-        self._padding = int(config.pad_token_id or 0)
-        self._reads_types = int(getattr(config, "type_vocab_size", 0) or 0) > 1
-        tokenizer.enable_truncation(max_tokens, stride=options.overlap, strategy="only_second")
+        checkpoint.tokenizer.enable_truncation(
+            max_tokens, stride=options.overlap, strategy="only_second"
+        )
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Cut each context into windows that overlap; nothing of it is left out.
@@ -109,19 +99,18 @@ class ExtractiveQA:
     def _encoded(self, one: ModelInput) -> Encoded:
         if not isinstance(one, QuestionInput):
             raise TypeError(f"{self.name} takes QuestionInput, not {type(one).__name__}")
-        whole = self._tokenizer.encode(self._short(one.question), one.text)
+        whole = self._checkpoint.tokenizer.encode(self._short(one.question), one.text)
         windows = tuple(_window(part) for part in (whole, *whole.overflowing))
         longest = max(len(window.ids) for window in windows)
         return Encoded(longest * len(windows), _Tokens(one.text, windows))
 
     def _short(self, question: str) -> str:
         """The question, cut after as many tokens as are read of one."""
-        found = _window(self._tokenizer.encode("", question)).offsets
+        found = _window(self._checkpoint.tokenizer.encode("", question)).offsets
         ends = found[found[:, 0] >= 0, 1]
         most = self._options.question
         return question[: int(ends[most - 1])] if len(ends) > most else question
 
-    @torch.inference_mode()
     def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
         """Answer ``batch``; one result an item, in order."""
         items: list[_Tokens] = [one.tokens for one in batch]
@@ -129,35 +118,14 @@ class ExtractiveQA:
         return [self._result(item, [next(found) for _ in item.windows]) for item in items]
 
     def _search(self, windows: Sequence[_Window]) -> Iterator[_Found]:
-        """The best span of each window, in order; as many share a pass as memory allows."""
-        block: list[_Window] = []
-        for window in windows:
-            longest = max(len(one.ids) for one in (*block, window))
-            if block and longest * (len(block) + 1) > _PASS_TOKENS:
-                yield from self._pass(block)
-                block = []
-            block.append(window)
-        yield from self._pass(block)
-
-    def _pass(self, windows: Sequence[_Window]) -> list[_Found]:
-        shape = (len(windows), max(len(one.ids) for one in windows))
-        ids = torch.full(shape, self._padding, dtype=torch.long)
-        types = torch.zeros(shape, dtype=torch.long)
-        mask = torch.zeros(shape, dtype=torch.long)
-        for row, one in enumerate(windows):
-            ids[row, : len(one.ids)] = torch.tensor(one.ids)
-            types[row, : len(one.types)] = torch.tensor(one.types)
-            mask[row, : len(one.ids)] = 1
-        device = self._network.device
-        inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-        if self._reads_types:
-            inputs["token_type_ids"] = types.to(device)
-        output = self._network(**inputs)
-        logits = torch.stack([output.start_logits, output.end_logits], dim=1).float()
-        return [
-            _best(one, first[: len(one.ids)], last[: len(one.ids)], self._options.answer)
-            for one, (first, last) in zip(windows, logits.cpu().numpy(), strict=True)
-        ]
+        """The best span of each window, in order."""
+        left = iter(windows)
+        for output, _ in self._checkpoint.passes(windows):
+            logits = torch.stack([output.start_logits, output.end_logits], dim=1).float()
+            for first, last in logits.cpu().numpy():
+                window = next(left)
+                count = len(window.ids)
+                yield _best(window, first[:count], last[:count], self._options.answer)
 
     def _result(self, item: _Tokens, found: Sequence[_Found]) -> Raw:
         best = max(found, key=lambda one: one.span)
@@ -211,14 +179,12 @@ def build_extractive_qa(entry: CatalogueEntry, device: torch.device) -> Extracti
     folder is incomplete or unsafe, or the model is too small for the entry's ``max_tokens``.
     """
     options = read_options(entry, ExtractiveOptions)
-    folder = entry.model_folder
-    dtype = getattr(torch, entry.dtype)
-    network = load_pretrained(AutoModelForQuestionAnswering, folder, device, dtype)
-    tokenizer = load_tokenizer(folder)
+    checkpoint = Checkpoint(AutoModelForQuestionAnswering, entry, device)
+    tokenizer = checkpoint.tokenizer
     signs = tokenizer.num_special_tokens_to_add(True)
     if not signs or tokenizer.encode("a", "b").sequence_ids[0] is not None:
         raise ModelRefused(
-            f"{folder}: its tokenizer puts no classification token before a pair, "
+            f"{checkpoint.folder}: its tokenizer puts no classification token before a pair, "
             "whose score says that there is no answer"
         )
     if options.question + options.overlap + signs + _SPARE > entry.max_tokens:
@@ -226,17 +192,4 @@ def build_extractive_qa(entry: CatalogueEntry, device: torch.device) -> Extracti
             f"[{entry.name}] max_tokens is {entry.max_tokens}, but a question of "
             f"{options.question} tokens and an overlap of {options.overlap} leave no room in it"
         )
-    config = network.config
-    positions = int(config.max_position_embeddings)
-    if config.model_type in _POSITIONS_AFTER_PADDING:
-        positions -= int(config.pad_token_id or 0) + 1
-    known = tokenizer.get_vocab_size()
-    if entry.max_tokens > positions or known > config.vocab_size:
-        raise ModelRefused(
-            f"{folder}: the model takes {positions} tokens of {config.vocab_size} kinds, but "
-            f"max_tokens of [{entry.name}] is {entry.max_tokens} and the tokenizer knows "
-            f"{known} kinds"
-        )
-    return ExtractiveQA(
-        entry.name, content_revision(folder), network, tokenizer, entry.max_tokens, options
-    )
+    return ExtractiveQA(entry.name, checkpoint, entry.max_tokens, options)
