@@ -66,7 +66,8 @@ class CatalogueEntry(BaseModel):
 def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
     """Return the models that jobs may have: :func:`every_model` but what nobody asked for.
 
-    Outside of the profile ``production`` its models are there once they are pulled.
+    Outside of the profile ``production`` its models are there once they are pulled; a
+    shipped model of the same name is always there.
     Raises CatalogueError for anything wrong in a file.
     """
     models = every_model(settings)
@@ -76,7 +77,7 @@ def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
     return {
         name: entry
         for name, entry in models.items()
-        if entry.folder is not None or entry.default or name not in offered
+        if entry.hub is None or entry.folder is not None or entry.default or name not in offered
     }
 
 

@@ -154,6 +154,11 @@ def test_production_refuses_what_nobody_pinned(
     assert load_engine("moderation", load_catalogue(load_settings()), "cpu").name == "hubbed"
 
 
+def test_every_shipped_model_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
+    assert load_catalogue(load_settings()) == read_catalogue(DEFAULT_CATALOGUE)
+
+
 def test_the_hubs_models_can_be_named_once_they_are_pulled(
     hub: Hub, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
