@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.settings import load_settings
+from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, load_catalogue, read_catalogue
 from workers.errors import CatalogueError
 
 
@@ -47,3 +49,18 @@ def test_exactly_one_default(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="2 models"):
         choose(entries, "t", None)
     assert choose(entries, "t", "b").folder == (tmp_path / "f").resolve()
+
+
+@pytest.mark.parametrize("profile", ["default", "production"])
+def test_every_example_finds_the_model_that_it_needs(
+    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
+    if profile == "production":
+        monkeypatch.setenv("LEPTON_PROFILE", profile)
+    catalogue = load_catalogue(load_settings())
+    for task in find_tasks().values():
+        for example in task.examples:
+            options = task.options_model.model_validate(dict(example.options))
+            found = choose(catalogue, task.name, task.model_of(options))
+            assert found.hub is None or profile == "production"
