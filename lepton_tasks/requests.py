@@ -13,6 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from lepton_tasks.errors import InvalidInput, UnknownTask
+from lepton_tasks.faults import first_fault
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.registry import AnyTask
@@ -112,12 +113,20 @@ class Admission:
             return {}
         if not isinstance(options, Mapping):
             raise InvalidInput("options must be an object", "options", "invalid_type")
+        known = task.options_model.model_fields
+        for name in options:
+            if name not in known:
+                shown, there_are = str(name)[:80], ", ".join(sorted(known))
+                raise InvalidInput(
+                    f"{task.name} has no option {shown!r}; its options are {there_are}",
+                    f"options.{shown}",
+                    "invalid_option",
+                )
         try:
             checked = task.options_model.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            param = ".".join(["options", *(str(part) for part in first["loc"])])
-            raise InvalidInput(f"{param}: {first['msg']}", param, "invalid_option") from error
+            place, says = first_fault(error, options, "options")
+            raise InvalidInput(f"{place}: {says}", place, "invalid_option") from error
         values: dict[str, Any] = checked.model_dump(mode="json", exclude_unset=True)
         return values
 

@@ -78,12 +78,6 @@ def run(
     chosen = gate.task(task)
     options = read_values(option or [], "--option", chosen.options_model.model_json_schema())
     options |= {name: value for name, value in (("language", language), ("model", model)) if value}
-    known = sorted(chosen.options_model.model_fields)
-    if unknown := sorted(set(options) - set(known)):
-        raise InvalidInput(
-            f"{chosen.name} has no option {unknown[0]!r}; its options are {', '.join(known)}",
-            f"options.{unknown[0]}",
-        )
     items = _items(chosen, text or [], field or [], given)
     request = (
         JobRequest(chosen.name, inputs=items, options=options)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.faults import first_fault
 from lepton_tasks.nlp.base import Task, characters_of, texts_of
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -35,9 +36,8 @@ def admit_item(value: object, task: Task[Any, Any], param: str = "input") -> Any
             mode="json", exclude_unset=True
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        part = ".".join([param, *(str(one) for one in first["loc"])])
-        raise InvalidInput(f"{part}: {first['msg']}", part, "invalid_item") from error
+        place, says = first_fault(error, value, param)
+        raise InvalidInput(f"{place}: {says}", place, "invalid_item") from error
     _check_size(characters_of(item), task.max_characters, "characters", task, param)
     for place, text in texts_of(item):
         check_text(text, task, param + place)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -23,7 +24,7 @@ ZERO_SHOT: Final = "zero-shot"
 SETS: Final = {"topics": ("en", "zh"), "intents": ("en",)}
 """Languages of the label sets that ship."""
 
-SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_SET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ClassificationOptions(TaskOptions):
@@ -35,7 +36,7 @@ class ClassificationOptions(TaskOptions):
     of scores that are returned, the highest; all of them where it is left out.
     """
 
-    labels: SetName | list[str] | None = None
+    labels: str | list[str] | None = None
     top: int | None = Field(default=None, ge=1, le=MOST_LABELS)
 
     @field_validator("language")
@@ -48,6 +49,11 @@ class ClassificationOptions(TaskOptions):
     @field_validator("labels")
     @classmethod
     def _labels_can_be_told_apart(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(value, str) and not _SET_NAME.fullmatch(value):
+            raise ValueError(
+                f"one text must be the name of a label set, such as {', '.join(SETS)}; "
+                f"labels of your own are a list of {FEWEST_LABELS} to {MOST_LABELS}"
+            )
         if not isinstance(value, list):
             return value
         if not FEWEST_LABELS <= len(value) <= MOST_LABELS:
@@ -87,7 +93,9 @@ class ClassificationOptions(TaskOptions):
             raise ValueError(f"{ZERO_SHOT} needs `labels`, a list of labels to choose from")
         known = SETS.get(str(chosen), LANGUAGES)
         if self.language is not None and self.language not in known:
-            raise ValueError(f"{chosen!r} has no {self.language!r}; it has {', '.join(known)}")
+            raise ValueError(
+                f"{chosen!r} has no language {self.language!r}; it has {', '.join(known)}"
+            )
         return self
 
 

@@ -78,6 +78,27 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize(
+    ("task", "options", "says"),
+    [
+        ("sentiment", {"tone": 1}, "sentiment has no option 'tone'; its options are language, mo"),
+        ("moderation", {"thresholds": {"spam": 2}}, "options.thresholds.spam: Input should be le"),
+        ("moderation", {"thresholds": {"ham": 1}}, "options.thresholds: unknown category 'ham';"),
+        ("classification", {"labels": "体育"}, "options.labels: one text must be the name of a"),
+        ("classification", {"labels": ["a", 5]}, "options.labels[1]: Input should be a valid st"),
+        ("preprocessing", {"parts": ["words"]}, "options.parts[0]: Input should be 'sentences'"),
+        ("sentiment", {"x" * 10_000: 1}, "sentiment has no option 'xxx"),
+    ],
+)
+def test_a_wrong_option_is_told_in_plain_words(
+    task: str, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        ADMISSION.admit("acme", request(task=task, options=options))
+    assert str(caught.value).startswith(says)
+    assert len(str(caught.value)) < 600
+
+
 def test_an_unknown_task_lists_the_known_ones() -> None:
     with pytest.raises(UnknownTask, match="moderation"):
         ADMISSION.task("mind-reading")
