@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import LANGUAGES, Language, detect_language
 
-LANGUAGES: Final = ("en", "zh")
 FEWEST_LABELS: Final = 2
 MOST_LABELS: Final = 100
 LONGEST_LABEL: Final = 100
@@ -36,15 +35,9 @@ class ClassificationOptions(TaskOptions):
     of scores that are returned, the highest; all of them where it is left out.
     """
 
+    language: Language | None = None
     labels: str | list[str] | None = None
     top: int | None = Field(default=None, ge=1, le=MOST_LABELS)
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
-        return value
 
     @field_validator("labels")
     @classmethod

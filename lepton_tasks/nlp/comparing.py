@@ -1,4 +1,4 @@
-"""What tasks that compare texts share: the input of several texts, the languages they take."""
+"""What tasks that compare texts share: the input of several texts, cleaned."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.language import detect_language
-
-LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +36,3 @@ def texts_input(texts: Sequence[str], language: str | None) -> TextsInput:
     """Clean ``texts``, at least one, each in the given language or else its own."""
     first, *others = (clean_input(text, language) for text in texts)
     return TextsInput(first.text, first.language, tuple(others))
-
-
-def check_language(value: str | None) -> str | None:
-    """Return ``value``; raises ValueError unless it is None or a language with a model.
-
-    >>> check_language("fr")
-    Traceback (most recent call last):
-        ...
-    ValueError: 'fr' has no model; use one of en, zh, or leave it out
-    """
-    if value is not None and value not in LANGUAGES:
-        raise ValueError(
-            f"{value!r} has no model; use one of {', '.join(LANGUAGES)}, or leave it out"
-        )
-    return value

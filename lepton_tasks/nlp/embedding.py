@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
-from lepton_tasks.nlp.comparing import check_language, clean_input
+from lepton_tasks.nlp.comparing import clean_input
+from lepton_tasks.nlp.language import Language
 
 
 class EmbeddingOptions(TaskOptions):
@@ -19,7 +20,7 @@ class EmbeddingOptions(TaskOptions):
     exact; a model whose vectors are not longer than that gives them whole.
     """
 
-    language: Annotated[str | None, AfterValidator(check_language)] = None
+    language: Language | None = None
     dimensions: Literal[64, 128, 256] | None = None
 
 

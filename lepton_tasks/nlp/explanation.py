@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from lepton_tasks.nlp.classification import Classification
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
-from lepton_tasks.nlp.moderation import LANGUAGES, Moderation
+from lepton_tasks.nlp.language import Language, detect_language
+from lepton_tasks.nlp.moderation import Moderation
 from lepton_tasks.nlp.offsets import Mapped, clean_mapped
 from lepton_tasks.nlp.sentiment import Sentiment
 
@@ -48,17 +48,11 @@ class ExplanationOptions(TaskOptions):
     explains ``task``.
     """
 
+    language: Language | None = None
     task: str = Moderation.name
     label: str | None = Field(default=None, min_length=1, max_length=LONGEST_LABEL)
     top: int = Field(default=10, ge=1, le=MOST_SPANS)
     method: Method = "auto"
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
-        return value
 
     @model_validator(mode="after")
     def _task_is_explained(self) -> Self:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Final, Literal, get_args
+
+Language = Literal["en", "zh"]
+"""What a job may say of its texts' language."""
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 UNDETERMINED = "und"
 """ISO 639-2 code for a text that is in none of the scripts below."""

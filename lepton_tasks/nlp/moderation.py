@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 
 OPENAI_CATEGORIES = (
     "harassment",
@@ -28,7 +28,6 @@ OPENAI_CATEGORIES = (
 )
 OTHER_CATEGORIES = ("toxicity", "insult", "profanity", "threat", "identity_attack", "spam")
 CATEGORIES = OPENAI_CATEGORIES + OTHER_CATEGORIES
-LANGUAGES = ("en", "zh")
 DEFAULT_THRESHOLD = 0.5
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -42,15 +41,9 @@ class ModerationOptions(TaskOptions):
     ``block`` rather than ``review``.
     """
 
+    language: Language | None = None
     thresholds: dict[str, Share] = Field(default_factory=dict)
     block_at: Share = 0.9
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
-        return value
 
     @field_validator("thresholds")
     @classmethod

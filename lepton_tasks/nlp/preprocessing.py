@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict
 
 from lepton_tasks.nlp import cleaning_steps as steps
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 
-LANGUAGES = ("en", "zh")
 UPOS = (
     "ADJ",
     "ADP",
@@ -49,6 +48,7 @@ class PreprocessingOptions(TaskOptions):
     ``parts`` left out are not computed; ``tags`` need ``tokens`` and bring them along.
     """
 
+    language: Language | None = None
     html: Literal["strip", "keep"] = "strip"
     emoji: Literal["keep", "remove", "name"] = "keep"
     full_width: Literal["keep", "letters", "all"] = "letters"
@@ -57,13 +57,6 @@ class PreprocessingOptions(TaskOptions):
     case: Literal["keep", "lower"] = "keep"
     script: Literal["keep", "simplified"] = "keep"
     parts: tuple[Part, ...] = PARTS
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_rules(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no rules; use one of {', '.join(LANGUAGES)}")
-        return value
 
 
 class Sentence(BaseModel):

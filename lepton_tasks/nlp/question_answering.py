@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 from lepton_tasks.nlp.sentences import Span, split_sentences
 
-LANGUAGES: Final = ("en", "zh")
 DEFAULT_NO_ANSWER_BELOW: Final = 0.3
 _LONGEST_QUESTION: Final = 1_000
 
@@ -31,14 +30,8 @@ class QuestionAnsweringOptions(TaskOptions):
     At 0 there always is one. Scores of different models should not be compared.
     """
 
+    language: Language | None = None
     no_answer_below: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT_NO_ANSWER_BELOW
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
-        return value
 
 
 class Passage(BaseModel):

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
-from lepton_tasks.nlp.comparing import TextsInput, check_language, texts_input
+from lepton_tasks.nlp.comparing import TextsInput, texts_input
+from lepton_tasks.nlp.language import Language
 
 MOST_HISTORY = 50
 MOST_ITEMS = 200
@@ -55,7 +56,7 @@ class RecommendationOptions(TaskOptions):
     alone, 1 by difference alone.
     """
 
-    language: Annotated[str | None, AfterValidator(check_language)] = None
+    language: Language | None = None
     top: Annotated[int | None, Field(ge=1, le=MOST_ITEMS)] = None
     diversity: Share = 0.0
 

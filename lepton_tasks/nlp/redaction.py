@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 from lepton_tasks.nlp.masking import (
     Found,
     Mask,
@@ -38,7 +38,6 @@ TYPES = (
     "address",
 )
 """Kinds of personal data, in the order of the documentation."""
-LANGUAGES = ("en", "zh")
 _REGIONS_OF = {"en": ("US",), "zh": ("CN",)}
 _MOST_REGIONS = 4
 
@@ -56,21 +55,12 @@ class RedactionOptions(TaskOptions):
     each stands for.
     """
 
+    language: Language | None = None
     types: tuple[str, ...] | None = None
     mask: Mask = "label"
     regions: tuple[str, ...] | None = None
     min_score: Share = 0.5
     vault: bool = False
-
-    @field_validator("language")
-    @classmethod
-    def _language_is_known(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(
-                f"{value!r} has no rules of its own; leave language out, or use one of "
-                f"{', '.join(LANGUAGES)}, and name countries in regions"
-            )
-        return value
 
     @field_validator("types")
     @classmethod

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 
 Label = Literal["negative", "neutral", "positive"]
 
 LABELS: tuple[Label, ...] = ("negative", "neutral", "positive")
-LANGUAGES = ("en", "zh")
 
 
 class SentimentOptions(TaskOptions):
@@ -24,14 +23,8 @@ class SentimentOptions(TaskOptions):
     that; 0 leaves it to the highest score.
     """
 
+    language: Language | None = None
     neutral_below: float = Field(default=0.0, ge=0.0, le=1.0)
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
-        return value
 
 
 class SentimentOutput(BaseModel):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
-from lepton_tasks.nlp.comparing import TextsInput, check_language, clean_input
-from lepton_tasks.nlp.language import UNDETERMINED
+from lepton_tasks.nlp.comparing import TextsInput, clean_input
+from lepton_tasks.nlp.language import UNDETERMINED, Language
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
@@ -26,7 +26,7 @@ class Pair(TaskItem):
 class SimilarityOptions(TaskOptions):
     """What is compared: ``meaning``, or the wording (``overlap``), which finds copied passages."""
 
-    language: Annotated[str | None, AfterValidator(check_language)] = None
+    language: Language | None = None
     mode: Literal["meaning", "overlap"] = "meaning"
 
 

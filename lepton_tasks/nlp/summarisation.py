@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskOptions
 from lepton_tasks.nlp.clean import clean_text
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import Language, detect_language
 from lepton_tasks.nlp.sentences import Span, split_sentences
 
-LANGUAGES: Final = ("en", "zh")
 DEFAULT_SENTENCES: Final = 3
 _FIRST_WIDE: Final = "\u2e80"
 """From here on scripts are written without spaces between sentences."""
@@ -28,6 +27,7 @@ class SummarisationOptions(TaskOptions):
     best that do are taken.
     """
 
+    language: Language | None = None
     kind: Literal["extractive"] = "extractive"
     sentences: int | None = Field(default=None, ge=1, le=100)
     ratio: float | None = Field(default=None, gt=0.0, le=1.0)
@@ -41,13 +41,6 @@ class SummarisationOptions(TaskOptions):
                 "abstractive summaries, in new words, are not served yet; "
                 "use 'extractive', which picks sentences of the text"
             )
-        return value
-
-    @field_validator("language")
-    @classmethod
-    def _language_has_a_model(cls, value: str | None) -> str | None:
-        if value is not None and value not in LANGUAGES:
-            raise ValueError(f"{value!r} has no model; use one of {', '.join(LANGUAGES)}")
         return value
 
     @model_validator(mode="after")

@@ -18,8 +18,7 @@ import numpy.typing as npt
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
-from lepton_tasks.nlp.classification import LANGUAGES
-from lepton_tasks.nlp.language import detect_language
+from lepton_tasks.nlp.language import LANGUAGES, detect_language
 from lepton_tasks.nlp.scores import LabelScores
 from workers.engines.base import Encoded, Raw
 from workers.engines.branches import Rows

@@ -58,7 +58,7 @@ def test_labels_choose_the_model(options: dict[str, object], model: str | None) 
         ({"model": "zero-shot"}, "needs `labels`"),
         ({"labels": "zero-shot"}, "needs `labels`"),
         ({"labels": "intents", "language": "zh"}, "'intents' has no language 'zh'; it has en"),
-        ({"language": "fr"}, "'fr' has no model"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"top": 0}, "greater than or equal to 1"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_language_option_wins() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"language": "fr"}, "'fr' has no model; use one of en, zh"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"dimensions": 100}, "64, 128 or 256"),
         ({"dimension": 64}, "Extra inputs"),
     ],

@@ -38,7 +38,7 @@ def raw(values: list[tuple[int, int, float]], **fields: Any) -> dict[str, Any]:
     [
         ({"task": "embedding"}, "'embedding' cannot be explained; use one of moderation"),
         ({"label": "rudeness"}, "moderation has no label 'rudeness'; it has harassment"),
-        ({"language": "de"}, "'de' has no model; use one of en, zh"),
+        ({"language": "de"}, "should be 'en' or 'zh'"),
         ({"method": "guess"}, "exact"),
         ({"top": 0}, "greater than or equal to 1"),
         ({"label": ""}, "at least 1 character"),

@@ -64,7 +64,7 @@ def test_only_a_present_category_can_block() -> None:
         ({"thresholds": {"rudeness": 0.5}}, "unknown category 'rudeness'.*toxicity"),
         ({"thresholds": {"hate": 1.5}}, "less than or equal to 1"),
         ({"block_at": -0.1}, "greater than or equal to 0"),
-        ({"language": "fr"}, "'fr' has no model; use one of en, zh"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"treshold": 0.5}, "Extra inputs"),
     ],
 )

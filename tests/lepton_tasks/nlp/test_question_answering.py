@@ -58,7 +58,7 @@ def test_what_is_no_item_is_named(item: object, param: str, code: str) -> None:
     ("options", "says"),
     [
         ({"no_answer_below": 1.5}, "less than or equal to 1"),
-        ({"language": "fr"}, "'fr' has no model; use one of en, zh"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"threshold": 0.5}, "Extra inputs"),
     ],
 )

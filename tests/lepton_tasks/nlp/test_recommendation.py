@@ -74,7 +74,7 @@ def test_no_more_than_wanted_and_through_json() -> None:
         ({"top": 0}, "greater than or equal to 1"),
         ({"top": 201}, "less than or equal to 200"),
         ({"diversity": 1.5}, "less than or equal to 1"),
-        ({"language": "fr"}, "'fr' has no model"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
     ],
 )
 def test_wrong_options_say_what_is_wrong(options: dict[str, object], says: str) -> None:

@@ -79,7 +79,7 @@ def test_the_text_is_not_cleaned_before_spans_are_counted() -> None:
         ({"types": []}, "at least one type"),
         ({"regions": ["XX"]}, "unknown region 'XX'"),
         ({"regions": ["CN", "US", "DE", "FR", "GB"]}, "at most 4"),
-        ({"language": "fr"}, "'fr' has no rules of its own"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"mask": "hash"}, "label.*same-length"),
         ({"vault": True, "mask": "same-length"}, "use mask 'label'"),
         ({"min_score": 2}, "less than or equal to 1"),

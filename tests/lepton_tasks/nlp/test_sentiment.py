@@ -58,7 +58,7 @@ def test_encode_cleans_and_settles_the_language(text: str, cleaned: str, languag
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"language": "fr"}, "'fr' has no model; use one of en, zh"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"neutral_below": 1.2}, "less than or equal to 1"),
         ({"labels": "topics"}, "Extra inputs"),
     ],

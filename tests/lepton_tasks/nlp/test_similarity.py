@@ -54,7 +54,7 @@ def test_copied_passages_survive_json() -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"mode": "words"}, "'meaning' or 'overlap'"), ({"language": "de"}, "'de' has no model")],
+    [({"mode": "words"}, "'meaning' or 'overlap'"), ({"language": "de"}, "should be 'en' or 'zh'")],
 )
 def test_wrong_options_say_what_is_wrong(options: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):

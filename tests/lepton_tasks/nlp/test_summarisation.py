@@ -41,7 +41,7 @@ def summarise(text: str, scores: list[float] | None = None, **options: Any) -> S
         ({"ratio": 1.5}, "less than or equal to 1"),
         ({"max_characters": 0}, "greater than or equal to 1"),
         ({"sentences": 2, "ratio": 0.5}, "exclude each other"),
-        ({"language": "fr"}, "'fr' has no model; use one of en, zh"),
+        ({"language": "fr"}, "should be 'en' or 'zh'"),
         ({"length": 3}, "Extra inputs"),
     ],
 )
