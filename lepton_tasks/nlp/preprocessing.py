@@ -71,7 +71,7 @@ class Sentence(BaseModel):
 class Token(BaseModel):
     """A word, number or mark: ``text`` is characters ``start`` to ``end`` of the cleaned text.
 
-    ``upos`` is None where tags were not asked for or the language has no tagger.
+    ``upos`` is null where tags were not asked for or the language has no tagger.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -86,7 +86,7 @@ class PreprocessingOutput(BaseModel):
     """The cleaned text and its parts. All offsets count characters of the cleaned ``text``.
 
     ``language`` is ``en``, ``zh``, or ``und`` for a text in neither, which is cut by the rules
-    for English and has no tags. Parts that were not asked for are None.
+    for English and has no tags. Parts that were not asked for are null.
     """
 
     model_config = ConfigDict(extra="forbid")

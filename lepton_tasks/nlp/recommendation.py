@@ -87,12 +87,12 @@ class RecommendedItem(BaseModel):
 
 
 class RecommendationOutput(BaseModel):
-    """The items, best first. ``truncated`` counts texts of which only the beginning was read."""
+    """The items, best first. ``truncated``: of a text only the beginning was read."""
 
     model_config = ConfigDict(extra="forbid")
 
     items: list[RecommendedItem]
-    truncated: int
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
 
     The engine's raw result holds ``ranking``, of each item its place, score, and the
     place and likeness of the nearest text of the history (None without one), best
-    first, and ``truncated``.
+    first, and ``truncated``, how many texts were cut.
     """
 
     name = "recommendation"
@@ -175,4 +175,4 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
             )
             for place, score, nearest, similarity in raw["ranking"][: options.top]
         ]
-        return RecommendationOutput(items=items, truncated=raw["truncated"])
+        return RecommendationOutput(items=items, truncated=raw["truncated"] > 0)

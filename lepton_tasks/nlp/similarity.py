@@ -13,7 +13,6 @@ from lepton_tasks.nlp.comparing import TextsInput, clean_input
 from lepton_tasks.nlp.language import UNDETERMINED, Language
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
 
 class Pair(TaskItem):
@@ -30,13 +29,22 @@ class SimilarityOptions(TaskOptions):
     mode: Literal["meaning", "overlap"] = "meaning"
 
 
-class CopiedPassage(BaseModel):
-    """Where a passage stands in both texts: characters ``[start, end)`` as they were sent."""
+class Passage(BaseModel):
+    """Characters ``start`` to ``end`` (exclusive) of a text as it was sent."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Span
-    other: Span
+    start: int
+    end: int
+
+
+class CopiedPassage(BaseModel):
+    """Where a passage stands in both texts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Passage
+    other: Passage
 
 
 class SimilarityOutput(BaseModel):
@@ -126,7 +134,10 @@ class Similarity(Task[SimilarityOptions, SimilarityOutput]):
             mode=options.mode, language=languages[0], other_language=languages[1]
         )
         if options.mode == "overlap":
-            copied = [CopiedPassage(text=text, other=other) for text, other in raw["matches"]]
+            copied = [
+                CopiedPassage(text=_passage(text), other=_passage(other))
+                for text, other in raw["matches"]
+            ]
             return output.model_copy(update={"copied_share": raw["share"], "copied": copied})
         problem = None
         if raw["score"] is None:
@@ -137,6 +148,10 @@ class Similarity(Task[SimilarityOptions, SimilarityOutput]):
         return output.model_copy(
             update={"score": raw["score"], "problem": problem, "truncated": raw["truncated"]}
         )
+
+
+def _passage(span: tuple[int, int]) -> Passage:
+    return Passage(start=span[0], end=span[1])
 
 
 def _one_language(text: ModelInput, other: ModelInput) -> tuple[ModelInput, ModelInput]:

@@ -63,7 +63,7 @@ def test_items_come_with_id_and_reason() -> None:
 
 def test_no_more_than_wanted_and_through_json() -> None:
     output = decode(top=2)
-    assert [one.place for one in output.items] == [1, 0] and output.truncated == 1
+    assert [one.place for one in output.items] == [1, 0] and output.truncated is True
     assert RecommendationOutput.model_validate_json(output.model_dump_json()) == output
     assert len(decode(top=200).items) == 3
 

@@ -71,7 +71,8 @@ def test_overlaps_and_meanings_share_a_batch(engine: Engine) -> None:
     pairs = [(text, "图书馆早上八点开门，周日休息。"), ("tea", "tea"), ("tea", "茶")]
     found, same, none = run(engine, pairs, "overlap")
     assert found.copied is not None and found.copied_share is not None
-    assert text[slice(*found.copied[0].text)].startswith("图书馆早上八点开门")
+    passage = found.copied[0].text
+    assert text[passage.start : passage.end].startswith("图书馆早上八点开门")
     assert 0.6 < found.copied_share < 1.0
     assert (same.copied_share, none.copied_share) == (1.0, 0.0)
     inputs = [
