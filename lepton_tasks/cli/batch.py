@@ -23,6 +23,7 @@ from lepton_tasks.bulk.run import BatchRun
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
 from lepton_tasks.bulk.summary import Ending, Summary
 from lepton_tasks.bulk.workspace import Mode, check_files, open_workspace
+from lepton_tasks.cli.values import read_values
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.embedded.system import embedded_system
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
@@ -54,7 +55,11 @@ def run(
         typer.Option(help="Lines without a result; by default OUTPUT with .errors.jsonl."),
     ] = None,
     priority: Annotated[str, typer.Option(help="high, normal or bulk.")] = "bulk",
-    options: Annotated[str | None, typer.Option(help="The task's options, a JSON object.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the task, JSON or a bare text."),
+    ] = None,
+    options: Annotated[str | None, typer.Option(help="All options, as a JSON object.")] = None,
     text_column: Annotated[str | None, typer.Option(help="CSV: the column with the text.")] = None,
     id_column: Annotated[str | None, typer.Option(help="CSV: the column with your id.")] = None,
     webhook: Annotated[
@@ -83,6 +88,10 @@ def run(
 
         {"id": "c-17", "text": "Thanks, that was quick."}
 
+    Where an item has fields, as a question has its context, "input" holds them:
+
+        {"id": "q-3", "input": {"question": "Who?", "context": "It was Ada."}}
+
     OUTPUT gets {"id", "line", "output"} for each. A line that cannot be read
     or that fails goes to the error file as {"line", "id", "error"}, and the
     rest goes on: each line of FILE that is not blank ends in exactly one of
@@ -101,14 +110,22 @@ def run(
 
         lepton batch run a.csv --text-column 内容 --task moderation -o a.jsonl
 
+        lepton batch run a.jsonl --task moderation --option block_at=0.8 -o b.jsonl
+
         lepton batch run big.jsonl.gz --task moderation -o big.jsonl --resume
     """
     settings = load_settings()
     if resume and overwrite:
         raise InvalidInput("--resume and --overwrite exclude each other", "--resume")
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.NEW
+    gate = Admission(find_tasks(), settings.max_items_per_job)
+    if option:
+        if options is not None:
+            raise InvalidInput("--option and --options exclude each other", "--option")
+        schema = gate.task(task).options_model.model_json_schema()
+        options = orjson.dumps(read_values(option, "--option", schema)).decode()
     plan = make_plan(
-        Admission(find_tasks(), settings.max_items_per_job),
+        gate,
         settings.max_items_per_job,
         source=file,
         task=task,

@@ -116,7 +116,12 @@ def _items(task: AnyTask, texts: list[str], fields: list[str], given: str) -> An
         return texts if len(texts) > 1 else texts[0]
     if sys.stdin.isatty():
         raise InvalidInput("give a text, or send one on standard input", "input")
-    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape").rstrip("\n")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"standard input is not UTF-8 at byte {error.start}; convert it", "input"
+        ) from error
 
 
 def _needed(task: AnyTask) -> list[str]:

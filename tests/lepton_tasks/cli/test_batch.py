@@ -207,6 +207,12 @@ def test_a_cancelled_batch_ends_its_run(start: Start, stepped: ShardWorker, tmp_
         (("in.jsonl", "--task", "guess"), "there is no task 'guess'; the tasks are:"),
         (("in.jsonl", "--task", "moderation", "--priority", "now"), "priority must be one of"),
         (("in.jsonl", "--task", "moderation", "--options", "{"), "--options is not JSON"),
+        (("in.jsonl", "--task", "moderation", "--option", "tone=1"), "has no option 'tone'"),
+        (("in.jsonl", "--task", "moderation", "--option", "block_at=7"), "options.block_at: "),
+        (
+            ("in.jsonl", "--task", "moderation", "--option", "block_at=1", "--options", "{}"),
+            "--option and --options exclude each other",
+        ),
         (("in.jsonl", "--task", "moderation", "--resume"), "is unfinished"),
         (("in.jsonl", "--task", "moderation", "--resume", "--overwrite"), "exclude each other"),
         (("in.csv", "--task", "moderation"), "the columns of the CSV are 'id', 'body'"),

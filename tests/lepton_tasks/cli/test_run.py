@@ -71,15 +71,19 @@ def test_texts_options_and_fields_become_a_request(admitted: Callable[..., Any])
 
 
 def test_a_text_may_come_on_standard_input(
-    admitted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    admitted: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def send(data: bytes) -> Any:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         return admitted("moderation")
 
-    assert send("第一行\nline two\n".encode())["inputs"] == ["第一行\nline two"]
+    assert send("第一行\nline two\r\n".encode())["inputs"] == ["第一行\nline two"]
     assert send(b"") == 2
-    assert send(b"\xff\xfe") == 2
+    assert "is empty" in capsys.readouterr().err
+    assert send("好".encode() + b"\xff") == 2
+    assert "standard input is not UTF-8 at byte 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_a_text_may_come_on_standard_input(
         (["moderation", "x", "--option", "colour=red"], "no option 'colour'; its options are bl"),
         (["moderation", "x", "--option", "block_at=7"], "options.block_at: "),
         (["moderation", "x", "--option", "block_at"], "--option takes name=value"),
-        (["moderation", "x", "--language", "fr"], "use one of en, zh"),
+        (["moderation", "x", "--language", "fr"], "options.language: Input should be 'en'"),
         (["moderation", ""], "input is empty"),
         (["moderation", "x", "--input", '"y"'], "only one of the three"),
         (["moderation", "--field", "text=x"], "an item of moderation is one text"),
