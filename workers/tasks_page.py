@@ -36,10 +36,14 @@ _INTRO: Final = """# Tasks
 Every task takes one item or a list, in Chinese or English, by the same ways: `lepton run TASK`
 here and now, `lepton batch run FILE --task TASK` for files, `POST /v1/jobs` over HTTP
 ([reference](api.md)), `Producer.submit` in Python, and `lepton.TASK` from any Celery producer.
-Two options are common to all: `language` (found out from the text when left out) and `model`
-(a name of the catalogue, `lepton models list`; the task's default when left out). Every answer
-names the model and its revision; `"demo": true` marks a model that only shows how the task
+Two options are common to all: `language` (`en` or `zh`; found out from each text when left out) and
+`model` (a name of the catalogue, `lepton models list`; the task's default when left out). Every
+answer names the model and its revision; `"demo": true` marks a model that only shows how the task
 works.
+
+In answers `score` lies between 0 and 1, and `language` is `en`, `zh`, or `und` for a text in neither.
+`start` and `end` count Unicode code points; the character at `end` is no longer part. Traditional
+characters, full-width letters and emoji are taken as they are.
 
 `GET /v1/tasks` gives the same schemas as JSON Schema. This page is made by
 `python -m workers.tasks_page`."""
