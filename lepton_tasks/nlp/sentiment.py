@@ -55,7 +55,7 @@ class Sentiment(Task[SentimentOptions, SentimentOutput]):
     labels: ClassVar[tuple[str, ...]] = LABELS
     """Every key that an engine's raw scores may have."""
     examples = (
-        Example("The room was spotless and the staff could not have been kinder."),
+        Example("Delicious food and friendly service, we will come again."),
         Example("Two hours late, cold food, and nobody apologised."),
         Example("The meeting has been moved to Tuesday at nine."),
         Example("味道很好，送餐也很快，下次还会再点。"),
