@@ -85,7 +85,7 @@ ADAPTABLE: Final = ("query", "key", "value", "attended", "wide", "narrow")
 
 
 class Bert:
-    """One encoder; see :class:`workers.engines.trunks.Architecture`."""
+    """One encoder; see :class:`workers.engines.trunk.Architecture`."""
 
     def __init__(self, config: Mapping[str, Any], read: Read) -> None:
         """Take the tensors that ``config`` calls for; an unused pooler is never read.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +23,18 @@ from workers.engines.base import Encoded, Raw
 from workers.engines.branches import Rows
 from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import ModelFolder
+from workers.engines.linear_heads import Heads, read_heads
 from workers.engines.packed import TokenIds
 from workers.engines.transfer import host_tensor, on_device
 from workers.engines.trunk import States
 from workers.engines.trunk_lane import TrunkLane
 from workers.engines.tuned import TunedTop, read_top
 from workers.errors import ModelRefused
-from workers.features.ngrams import NgramSpec, bags
+from workers.features.ngrams import bags
 
 _GRAMS_PER_TOKEN = 512
 """N-grams whose lookup is counted as one token of encoder work."""
 _NO_IDS: Final = np.zeros(0, dtype=np.int32)
-
-Activation = Literal["sigmoid", "softmax"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,39 +66,6 @@ class _Group:
     offsets: torch.Tensor
     rows: torch.Tensor | None
     notes: list[dict[str, bool]]
-
-
-class Heads(torch.nn.Module):
-    """All labels of one language: an embedding bag, a bias, and weights for an encoder's vector."""
-
-    def __init__(
-        self,
-        labels: Sequence[str],
-        spec: NgramSpec,
-        width: int,
-        activation: Activation = "sigmoid",
-    ) -> None:
-        super().__init__()
-        self.activation = activation
-        self.labels = tuple(labels)
-        self.spec = spec
-        self.width = width
-        self.bag = torch.nn.EmbeddingBag(spec.buckets, len(labels), mode="sum")
-        self.bias = torch.nn.Parameter(torch.zeros(len(labels)))
-        self.dense = torch.nn.Parameter(torch.zeros(width, len(labels)))
-
-    def forward(
-        self,
-        indices: torch.Tensor,
-        weights: torch.Tensor,
-        offsets: torch.Tensor,
-        vectors: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Probabilities [texts, labels]; ``offsets`` are the starts of the bags."""
-        logits = self.bag(indices, offsets, per_sample_weights=weights) + self.bias
-        if vectors is not None:
-            logits = logits + vectors @ self.dense
-        return torch.softmax(logits, 1) if self.activation == "softmax" else torch.sigmoid(logits)
 
 
 class TextClassifier:
@@ -249,59 +215,8 @@ def build_text_classifier(
             f"{sorted(languages)}"
         )
     heads = {
-        language: _read_heads(folder, language, part, labels, encoder)
+        language: read_heads(folder, language, part, labels, encoder)
         for language, part in languages.items()
     }
     top = None if encoder is None else read_top(folder, encoder.trunk.architecture)
     return TextClassifier(name, folder.revision, heads, fallback, encoder, lane, top)
-
-
-def _read_heads(
-    folder: ModelFolder,
-    language: str,
-    config: Mapping[str, Any],
-    allowed: Sequence[str] | None,
-    encoder: SentenceEncoder | None,
-) -> Heads:
-    where = f"{folder.path}, language {language}"
-    try:
-        labels = [str(label) for label in config["labels"]]
-        spec = NgramSpec(
-            int(config["buckets"]), _bounds(config["characters"]), _bounds(config["words"])
-        )
-        needs_encoder = bool(config["encoder"])
-        activation = config.get("activation", "sigmoid")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelRefused(f"{where}: config.json is incomplete or wrong: {error!r}") from error
-    if allowed is not None and (unknown := sorted(set(labels) - set(allowed))):
-        raise ModelRefused(f"{where}: labels that the task does not know: {', '.join(unknown)}")
-    if needs_encoder and encoder is None:
-        raise ModelRefused(f"{where} needs an encoder, and the catalogue names none")
-    if activation not in get_args(Activation):
-        raise ModelRefused(
-            f"{where}: activation {activation!r} is none of {', '.join(get_args(Activation))}"
-        )
-    width = encoder.width if encoder is not None and needs_encoder else 0
-    head = Heads(labels, spec, width, activation)
-    expected = {
-        "bag": (head.bag.weight, (spec.buckets, len(labels))),
-        "bias": (head.bias, (len(labels),)),
-        "dense": (head.dense, (head.width, len(labels))),
-    }
-    for key, (parameter, shape) in expected.items():
-        if key == "dense" and not head.width:
-            continue
-        tensor = folder.tensors.get(f"{language}.{key}")
-        if tensor is None or tuple(tensor.shape) != shape:
-            found = "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
-            raise ModelRefused(
-                f"{where}: tensor {language}.{key} is {found}, but {len(labels)} labels and "
-                f"the config need {shape}"
-            )
-        parameter.data.copy_(tensor.float())
-    return head
-
-
-def _bounds(value: Sequence[int]) -> tuple[int, int]:
-    low, high = value
-    return int(low), int(high)
