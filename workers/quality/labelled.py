@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from lepton_tasks.nlp.registry import AnyTask
 from workers.engines.base import Engine
-from workers.quality.scoring import BATCH_ITEMS, micro_batches
+from workers.offline import answer_all
 
 
 def outputs_of(
@@ -17,17 +17,7 @@ def outputs_of(
 ) -> list[Any]:
     """Outputs of ``task`` for ``texts``, at least one, in order, as a worker makes them."""
     chosen = task.options_model.model_validate(dict(options or {}))
-    inputs = [task.encode(text, chosen) for text in texts]
-    encoded = [
-        one
-        for start in range(0, len(inputs), BATCH_ITEMS)
-        for one in engine.tokenize(inputs[start : start + BATCH_ITEMS])
-    ]
-    outputs: dict[int, Any] = {}
-    for rows in micro_batches(encoded):
-        for row, raw in zip(rows, engine.forward([encoded[row] for row in rows]), strict=True):
-            outputs[row] = task.decode(raw, inputs[row], chosen)
-    return [outputs[row] for row in range(len(texts))]
+    return answer_all(task, engine, texts, chosen)
 
 
 def macro_f1(truth: Sequence[str], found: Sequence[str]) -> float:

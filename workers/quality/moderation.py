@@ -37,7 +37,7 @@ from workers.training.datasets import (
 )
 from workers.training.heads import fit_head
 from workers.training.linear import folds
-from workers.training.moderation import DEFAULT_SEED, default_encoder, make_view
+from workers.training.moderation import DEFAULT_SEED, make_view
 from workers.training.moderation_recipe import (
     HEADS,
     OPENAI_KEYS,
@@ -45,6 +45,7 @@ from workers.training.moderation_recipe import (
     SOURCES,
     gather,
 )
+from workers.training.vectors import default_encoder
 
 _FOLDS = 5
 _HATE = ("hate", "hate/threatening", "identity_attack")
@@ -185,7 +186,7 @@ def cross_validation_rows(data: Path, seed: int) -> list[str]:
     examples = gather(data, "train", clean_text)["en"]
     more = gather(data, "dev", clean_text)["en"]
     examples += [one for one in more if one.source == OPENAI.name]
-    view = make_view(examples, "en", default_encoder(), None)
+    view = make_view(examples, "en", default_encoder("moderation"), None)
     pooled = fit_head(POOLED_HATE_HEAD, examples, view, None, seed)
     recipes = {recipe.category: recipe for recipe in HEADS["en"]}
     lines = [

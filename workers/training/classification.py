@@ -16,7 +16,7 @@ from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import hashed
-from workers.training.moderation import DEFAULT_SEED, default_encoder
+from workers.training.moderation import DEFAULT_SEED
 from workers.training.softmax import (
     DENSE_C,
     NO_NGRAMS,
@@ -24,7 +24,7 @@ from workers.training.softmax import (
     fit_softmax,
     save_classifier,
 )
-from workers.training.vectors import encode_all
+from workers.training.vectors import default_encoder, encode_all
 
 _FIELDS: Final = '{"text": …, "label": …}'
 AG_NEWS = DataSet(
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataMissing as error:
         print(error, file=sys.stderr)
         return 2
-    encoder = default_encoder()
+    encoder = default_encoder("moderation")
     facts = {**FACTS, "fallback_language": "en", "seed": chosen.seed}
     intents = train_heads(*questions, NO_NGRAMS, encoder, 0.0, chosen.cache)
     save_classifier(chosen.out / "intents", {"en": intents}, facts)

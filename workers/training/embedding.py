@@ -21,17 +21,14 @@ from safetensors.torch import save
 from scipy.optimize import least_squares
 
 from lepton_tasks.nlp.clean import clean_text
-from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.calibration import Calibration
-from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import CONFIG, WEIGHTS
-from workers.engines.trunks import Trunks
-from workers.errors import CatalogueError
 from workers.features.han import simplified_characters
 from workers.features.ngram_vectors import NgramVectors
 from workers.features.ngrams import NgramSpec, bags
 from workers.training.datasets import COLD, TATOEBA, DataMissing, DataSet, require
-from workers.training.vectors import encode_all
+from workers.training.vectors import default_encoder, encode_all
 
 DEFAULT_OUT: Final = Path(__file__).parent.parent / "models" / "embedding"
 DEFAULT_SEED: Final = 7
@@ -87,15 +84,6 @@ def fit_curve(
 
     slope, shift = least_squares(residuals, [1.0, -1.0]).x
     return Calibration(round(float(np.exp(slope)), 4), round(float(shift), 4))
-
-
-def default_encoder() -> SentenceEncoder:
-    """The encoder that the default catalogue names for embedding, on the CPU."""
-    entry = choose(read_catalogue(DEFAULT_CATALOGUE), "embedding", None)
-    if entry.encoder_package is None:
-        raise CatalogueError("the default embedding model names no encoder_package")
-    folder = package_folder(entry.encoder_package)
-    return Trunks().encoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
 
 
 def make_model(
@@ -179,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         require(chosen.data, sets, ["train"])
-        weights, curves = make_model(chosen.data, default_encoder(), chosen.cache)
+        weights, curves = make_model(chosen.data, default_encoder("embedding"), chosen.cache)
     except DataMissing as error:
         print(error, file=sys.stderr)
         return 2

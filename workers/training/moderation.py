@@ -14,10 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lepton_tasks.nlp.clean import clean_text
-from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
-from workers.engines.encoder import SentenceEncoder, package_folder
-from workers.engines.trunks import Trunks
-from workers.errors import CatalogueError
+from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
 from workers.training.datasets import DataMissing, require
 from workers.training.heads import calibrated_head, fit_head, save_folder
@@ -31,20 +28,11 @@ from workers.training.moderation_recipe import (
     Labelled,
     gather,
 )
-from workers.training.vectors import Report, encode_all
+from workers.training.vectors import Report, default_encoder, encode_all
 
 DEFAULT_OUT = Path(__file__).parent.parent / "models" / "moderation"
 DEFAULT_SEED = 7
 FACTS = {"task": "moderation", "engine": "text-classifier", "fallback_language": "en"}
-
-
-def default_encoder() -> SentenceEncoder:
-    """The encoder that the default catalogue names for moderation, on the CPU."""
-    entry = choose(read_catalogue(DEFAULT_CATALOGUE), "moderation", None)
-    if entry.encoder_package is None:
-        raise CatalogueError("the default moderation model names no encoder_package")
-    folder = package_folder(entry.encoder_package)
-    return Trunks().encoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
 
 
 def make_view(
@@ -113,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataMissing as error:
         print(error, file=sys.stderr)
         return 2
-    heads = train(by_language, default_encoder(), chosen.seed, chosen.cache)
+    heads = train(by_language, default_encoder("moderation"), chosen.seed, chosen.cache)
     save_folder(chosen.out, heads, SPECS, {**FACTS, "seed": chosen.seed})
     _say(f"written to {chosen.out}")
     return 0

@@ -21,19 +21,16 @@ from lepton_tasks.nlp.question_answering import (
     QuestionInput,
     QuestionItem,
 )
-from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
-from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.encoder import SentenceEncoder
 from workers.engines.finding import LAYOUT, TRUST, FinderWeights, find_answer
 from workers.engines.folder import CONFIG, WEIGHTS
-from workers.engines.trunks import Trunks
-from workers.errors import CatalogueError
 from workers.features.answers import MOST_WORDS, sentence_words
 from workers.features.han import simplified_characters
 from workers.features.questions import add_cosines, prepared, question_features, terms
 from workers.training.answer_spans import Answered, fit_spans
 from workers.training.datasets import DataMissing, DataSet, Row, require
 from workers.training.listwise import Floats, fit_listwise
-from workers.training.vectors import encode_all
+from workers.training.vectors import default_encoder, encode_all
 
 _FIELDS = '{"question": …, "context": …, "answers": [{"text": …, "start": …}]}'
 XQUAD = DataSet("qa_xquad_en", "https://github.com/google-deepmind/xquad", "CC BY-SA 4.0", _FIELDS)
@@ -207,15 +204,6 @@ def save_folder(out: Path, weights: Mapping[str, FinderWeights], facts: Mapping[
     (out / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
-def default_encoder() -> SentenceEncoder:
-    """The encoder that the default catalogue names for question-answering, on the CPU."""
-    entry = choose(read_catalogue(DEFAULT_CATALOGUE), "question-answering", None)
-    if entry.encoder_package is None:
-        raise CatalogueError("the default question-answering model names no encoder_package")
-    folder = package_folder(entry.encoder_package)
-    return Trunks().encoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
     parser = argparse.ArgumentParser(
@@ -240,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataMissing as error:
         print(error, file=sys.stderr)
         return 2
-    encoder, simplified = default_encoder(), simplified_characters()
+    encoder, simplified = default_encoder("question-answering"), simplified_characters()
     weights = {}
     for language, some in rows.items():
         print(f"{language}: {len(some)} questions", file=sys.stderr, flush=True)

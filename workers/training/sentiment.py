@@ -20,7 +20,7 @@ from workers.features.ngrams import NgramSpec
 from workers.training.adapters import AdapterRecipe, lower_states, tune
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import Floats, hashed
-from workers.training.moderation import DEFAULT_SEED, default_encoder
+from workers.training.moderation import DEFAULT_SEED
 from workers.training.softmax import (
     NGRAM_C,
     LanguageHeads,
@@ -28,6 +28,7 @@ from workers.training.softmax import (
     fit_softmax,
     save_classifier,
 )
+from workers.training.vectors import default_encoder
 
 _TEXT_LABEL: Final = '{"text": …, "label": "negative"|"positive"}'
 _CHINESE_CORPUS: Final = "https://github.com/SophonPlus/ChineseNlpCorpus"
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         require(chosen.data, [*ENGLISH, *CHINESE, TATOEBA, HEADLINES], ["train"])
-        heads, adapters = train(chosen.data, default_encoder(), chosen.seed)
+        heads, adapters = train(chosen.data, default_encoder("moderation"), chosen.seed)
     except DataMissing as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Encoder vectors of many texts, kept in a file between runs because they take minutes."""
+"""The encoder of a default model, and its vectors of many texts, kept in a file between runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from workers.engines.encoder import SentenceEncoder
+from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
+from workers.engines.encoder import SentenceEncoder, package_folder
+from workers.engines.trunks import Trunks
+from workers.errors import CatalogueError
 from workers.training.linear import Vectors
 
 _PADDED_TOKENS = 1024
 Report = Callable[[int, int], None]
+
+
+def default_encoder(task: str) -> SentenceEncoder:
+    """The encoder that the default catalogue names for ``task``, on the CPU."""
+    entry = choose(read_catalogue(DEFAULT_CATALOGUE), task, None)
+    if entry.encoder_package is None:
+        raise CatalogueError(f"the default model of {task} names no encoder_package")
+    folder = package_folder(entry.encoder_package)
+    return Trunks().encoder(folder, entry.max_tokens, torch.device("cpu"), torch.float32)
 
 
 def encode_all(

@@ -17,13 +17,13 @@ from workers.training.embedding import (
     SPEC,
     STS_EN,
     STS_ZH,
-    default_encoder,
     fit_curve,
     main,
     make_model,
     ngram_weights,
     save_folder,
 )
+from workers.training.vectors import default_encoder
 
 
 def write_data(data: Path) -> None:
@@ -44,7 +44,7 @@ def write_data(data: Path) -> None:
 
 def test_make_save_load_and_run(tmp_path: Path) -> None:
     write_data(tmp_path / "data")
-    weights, curves = make_model(tmp_path / "data", default_encoder(), None)
+    weights, curves = make_model(tmp_path / "data", default_encoder("embedding"), None)
     assert set(curves) == {"encoder", "ngrams"}
     save_folder(tmp_path / "model", weights, curves, SPEC, {"seed": 7})
     shipped = read_catalogue(DEFAULT_CATALOGUE)["embedding"]

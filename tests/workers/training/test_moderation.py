@@ -14,8 +14,9 @@ from workers.engines.folder import read_folder
 from workers.engines.text_classifier import build_text_classifier
 from workers.features.ngrams import NgramSpec
 from workers.training.heads import save_folder
-from workers.training.moderation import DEFAULT_SEED, FACTS, default_encoder, main, train
+from workers.training.moderation import DEFAULT_SEED, FACTS, main, train
 from workers.training.moderation_recipe import HEADS, OPENAI_KEYS, SOURCES, gather
+from workers.training.vectors import default_encoder
 
 SMALL = {
     "en": NgramSpec(1 << 10, (3, 4), (1, 1)),
@@ -60,7 +61,7 @@ def write_data(data: Path) -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> SentenceEncoder:
-    return default_encoder()
+    return default_encoder("moderation")
 
 
 def test_train_save_load_and_tell_rude_from_kind(tmp_path: Path, encoder: SentenceEncoder) -> None:

@@ -20,12 +20,12 @@ from workers.training.question_answering import (
     FACTS,
     SOURCES,
     asking,
-    default_encoder,
     foreign_rows,
     main,
     save_folder,
     train,
 )
+from workers.training.vectors import default_encoder
 
 
 def test_train_save_load_and_answer(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_train_save_load_and_answer(tmp_path: Path) -> None:
     assert main(["--data", str(tmp_path), "--out", str(tmp_path / "command")]) == 0
     found = read_folder(tmp_path / "command")
 
-    encoder, simplified = default_encoder(), simplified_characters()
+    encoder, simplified = default_encoder("question-answering"), simplified_characters()
     weights = {
         language: train(rows, language, encoder if language == "en" else None, simplified, 7)
         for language, rows in ROWS.items()
