@@ -41,7 +41,8 @@ Two options are common to all: `language` (`en` or `zh`; found out from each tex
 answer names the model and its revision; `"demo": true` marks a model that only shows how the task
 works.
 
-In answers `score` lies between 0 and 1, and `language` is `en`, `zh`, or `und` for a text in neither.
+In answers `score` lies between 0 and 1, and `language` is `en`, `zh`, or `und` for a text in
+neither.
 `start` and `end` count Unicode code points; the character at `end` is no longer part. Traditional
 characters, full-width letters and emoji are taken as they are.
 
