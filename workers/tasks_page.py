@@ -42,9 +42,8 @@ answer names the model and its revision; `"demo": true` marks a model that only 
 works.
 
 In answers `score` lies between 0 and 1, and `language` is `en`, `zh`, or `und` for a text in
-neither.
-`start` and `end` count Unicode code points; the character at `end` is no longer part. Traditional
-characters, full-width letters and emoji are taken as they are.
+neither. `start` and `end` count Unicode code points; the character at `end` is no longer part.
+Traditional characters, full-width letters and emoji are taken as they are.
 
 `GET /v1/tasks` gives the same schemas as JSON Schema. This page is made by
 `python -m workers.tasks_page`."""
