@@ -112,8 +112,8 @@ class ClassificationOutput(BaseModel):
     """What was found.
 
     ``scores`` are the highest first and add up to 1 over all labels. ``method`` is
-    ``zero-shot`` where the labels came with the request and no model was trained for them:
-    their scores say which label is closest, not how likely it is. ``language`` is ``en``,
+    ``zero-shot`` where no model was trained for the labels, as where they came with the
+    request: the scores say which label is closest, not how likely it is. ``language`` is ``en``,
     ``zh``, or ``und`` for a text in neither. Where the model does not know it,
     ``language_supported`` is false and the scores are only a hint. ``truncated`` says that
     the text fills all that the encoder reads, which may be its beginning alone.
@@ -175,6 +175,7 @@ class Classification(Task[ClassificationOptions, ClassificationOutput]):
         """
         given = options.labels if isinstance(options.labels, list) else None
         spelled = _spellings(raw, given)
+        untrained = given is not None or getattr(raw, "untrained", False)
         ordered = sorted(raw, key=lambda label: -raw[label])
         return ClassificationOutput(
             label=spelled[ordered[0]],
@@ -182,7 +183,7 @@ class Classification(Task[ClassificationOptions, ClassificationOutput]):
                 LabelScore(label=spelled[label], score=float(raw[label]))
                 for label in ordered[: options.top]
             ],
-            method="trained" if given is None else "zero-shot",
+            method="zero-shot" if untrained else "trained",
             language=model_input.language,
             language_supported=not getattr(raw, "foreign", False),
             truncated=bool(getattr(raw, "truncated", False)),

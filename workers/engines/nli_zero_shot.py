@@ -92,7 +92,7 @@ class ZeroShotClassifier:
         for question, own in zip(questions, torch.split(logits.cpu(), sizes), strict=True):
             scores = zip(question.labels, own.softmax(0).tolist(), strict=True)
             truncated = any(row.truncated for row in question.rows)
-            found.append(LabelScores(scores, truncated=truncated))
+            found.append(LabelScores(scores, truncated=truncated, untrained=True))
         return found
 
     def _question(self, one: ModelInput) -> Encoded:

@@ -92,6 +92,11 @@ def test_labels_come_back_as_they_were_spelled() -> None:
     assert output.method == "zero-shot"
 
 
+def test_a_model_may_not_be_trained_for_its_own_labels() -> None:
+    raw = LabelScores([("politics", 0.4), ("sports", 0.6)], untrained=True)
+    assert TASK.decode(raw, ModelInput("text", "en"), read()).method == "zero-shot"
+
+
 def test_a_model_with_other_labels_is_an_error() -> None:
     with pytest.raises(ValueError, match="does not take labels of the request"):
         TASK.decode({"World": 1.0}, ModelInput("text", "en"), read(labels=["a", "b"]))

@@ -158,6 +158,7 @@ def test_labels_of_the_request_share_one(tmp_path: Path, family: str) -> None:
         assert dict(one) == pytest.approx(dict(own), abs=1e-5)
         assert sum(one.values()) == pytest.approx(1.0)
     assert [one.truncated for one in together] == [False, False, False, True]
+    assert all(one.untrained for one in together)
     lengths = [one.length for one in engine.tokenize(inputs)]
     assert lengths[3] == 2 * MOST
 
