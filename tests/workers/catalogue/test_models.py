@@ -156,6 +156,7 @@ def test_production_refuses_what_nobody_pinned(
 
 def test_every_shipped_model_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEPTON_HOME", str(tmp_path))
+    monkeypatch.delenv("LEPTON_CATALOGUES", raising=False)
     assert load_catalogue(load_settings()) == read_catalogue(DEFAULT_CATALOGUE)
 
 
