@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import text
-
-from lepton_tasks.store import deliveries
 from lepton_tasks.store.deliveries import Attempt, Delivery
-from lepton_tasks.store.delivery_lanes import _DUE_LANES
 from lepton_tasks.store.store import Store
-from tests.support.sending import PATIENCE_SECONDS, attempts_of, owe, state_of
+from tests.support.sending import attempts_of, owe, state_of
 
 HOOK = "https://hooks.example.test/a"
 
@@ -83,37 +79,6 @@ def test_a_claim_by_lanes_takes_from_these_and_passes_over_the_rest(store: Store
     assert (
         store.deliveries.claim_due(1, 60, {"well.test": 9, "dead.test": 9})[0].lane == "well.test"
     )
-
-
-def test_lanes_are_endpoints_and_hosts_with_the_time_of_their_first(store: Store) -> None:
-    owe(store, "https://A.test:8443/x?y")
-    owe(store, "https://a.test/")
-    owe(store, "https://b.test/")
-    lanes = store.deliveries.lanes()
-    assert sorted(lanes) == ["a.test", "b.test"]
-    assert all(-PATIENCE_SECONDS < wait <= 0 for wait in lanes.values())
-    [claimed] = store.deliveries.claim_due(9, 60, {"b.test": 9})
-    assert 30 < store.deliveries.lanes()["b.test"] <= 60
-    store.deliveries.record([made(claimed)])
-    assert sorted(store.deliveries.lanes()) == ["a.test"]
-
-
-def test_a_dead_lanes_backlog_is_not_read_on_the_way_to_the_others(store: Store) -> None:
-    sqlite = store.database.dialect == "sqlite"
-    bound = {"of_lane": "a.test", "most": 1, "lease": 1.0}
-    with store.database.write() as connection:
-        if not sqlite:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))  # the table is empty
-        for statement, values in ((deliveries._CLAIM_OF_LANE, bound), (_DUE_LANES, {})):
-            compiled = statement.compile(store.database.engine)
-            named = compiled.construct_params(values)
-            explain = f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{compiled}"
-            places = tuple(named[name] for name in compiled.positiontup or ())
-            plan = connection.exec_driver_sql(explain, places if sqlite else named)
-            steps = repr(plan.all())
-            assert "ix_deliveries_lane" in steps
-            assert "B-TREE" not in steps
-            assert "Sort" not in steps
 
 
 def test_nothing_open_has_no_lanes(store: Store) -> None:
