@@ -19,6 +19,7 @@ from workers.engines.base import Engine
 from workers.offline import shipped_engine
 from workers.quality.identity import identity_rows
 from workers.quality.scoring import moderate
+from workers.training.command import DEFAULT_SEED
 from workers.training.datasets import (
     AG_NEWS,
     BANKING,
@@ -38,7 +39,7 @@ from workers.training.datasets import (
 )
 from workers.training.heads import fit_head
 from workers.training.linear import folds
-from workers.training.moderation import DEFAULT_SEED, make_view
+from workers.training.moderation import make_view
 from workers.training.moderation_recipe import (
     HEADS,
     OPENAI_KEYS,

@@ -16,8 +16,9 @@ from lepton_tasks.nlp.question_answering import (
 from workers.engines.base import Engine
 from workers.offline import shipped_engine
 from workers.quality.scoring import micro_batches
+from workers.training.command import DEFAULT_SEED
 from workers.training.datasets import DataSet, Row
-from workers.training.question_answering import CMRC, DEFAULT_SEED, XQUAD, asking, foreign_rows
+from workers.training.question_answering import CMRC, XQUAD, asking, foreign_rows
 from workers.training.squad import exact, f1
 
 SETS: Sequence[tuple[str, DataSet, bool, str]] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,9 @@ import torch
 from lepton_tasks.nlp.clean import clean_text
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
+from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import hashed
-from workers.training.moderation import DEFAULT_SEED
 from workers.training.softmax import (
     DENSE_C,
     NO_NGRAMS,
@@ -80,15 +79,12 @@ def train_heads(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.classification",
-        description="Train the label sets topics and intents and write a model folder for each.",
+    parser = training_parser(
+        "classification",
+        "Train the label sets topics and intents and write a model folder for each.",
+        [AG_NEWS, THUCNEWS, BANKING],
+        DEFAULT_OUT,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="models folder (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
     parser.add_argument(
         "--cache", type=Path, metavar="FILE.npz", help="keep encoder vectors here between runs"
     )
@@ -106,22 +102,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts = {**FACTS, "fallback_language": "en", "seed": chosen.seed}
     intents = train_heads(*questions, NO_NGRAMS, encoder, 0.0, chosen.cache)
     save_classifier(chosen.out / "intents", {"en": intents}, facts)
-    _say(f"written to {chosen.out / 'intents'}")
+    say(f"written to {chosen.out / 'intents'}")
     topics = {
         "en": train_heads(*news, SPECS["en"], encoder, NGRAM_SHARE, chosen.cache),
         "zh": train_heads(*headlines, SPECS["zh"], None, 1.0),
     }
     save_classifier(chosen.out / "topics", topics, facts)
-    _say(f"written to {chosen.out / 'topics'}")
+    say(f"written to {chosen.out / 'topics'}")
     return 0
 
 
 def _silent(done: int, total: int) -> None:
     """Encoding takes a minute or two."""
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ people gave to pairs of sentences. The encoder is taken as it is.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,11 +26,11 @@ from workers.engines.folder import CONFIG, WEIGHTS
 from workers.features.han import simplified_characters
 from workers.features.ngram_vectors import NgramVectors
 from workers.features.ngrams import NgramSpec, bags
+from workers.training.command import say, training_parser
 from workers.training.datasets import COLD, TATOEBA, DataMissing, DataSet, require
 from workers.training.vectors import default_encoder, encode_all
 
 DEFAULT_OUT: Final = Path(__file__).parent.parent / "models" / "embedding"
-DEFAULT_SEED: Final = 7
 SPEC: Final = NgramSpec(1 << 16, (1, 2), (0, 0))
 WIDTH: Final = 1024
 LONGER: Final = 0.35
@@ -100,7 +99,7 @@ def make_model(
         for row in source.rows(data, "train")
     ]
     weights = ngram_weights(texts, spec, LONGER)
-    _say(f"counted the n-grams of {len(texts)} texts")
+    say(f"counted the n-grams of {len(texts)} texts")
     vectors = NgramVectors(spec, WIDTH, weights.astype(np.float32) / np.float32(_STEPS))
     curves = {}
     for space, source in (("encoder", STS_EN), ("ngrams", STS_ZH)):
@@ -112,7 +111,7 @@ def make_model(
             table = encode_all(encoder, one + other, cache, _report)
             cosines = (table[: len(one)] * table[len(one) :]).sum(axis=1)
         curves[space] = fit_curve(cosines, np.array([row["score"] for row in rows]) / _STARS)
-        _say(f"{space}: likeness fitted on {len(rows)} pairs: {curves[space]}")
+        say(f"{space}: likeness fitted on {len(rows)} pairs: {curves[space]}")
     return weights, curves
 
 
@@ -146,19 +145,12 @@ def save_folder(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
     sets = [STS_EN, STS_ZH, *(source for source, _ in PLAIN)]
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.embedding",
-        description="Make the default model of embedding, similarity and recommendation: "
+    parser = training_parser(
+        "embedding",
+        "Make the default model of embedding, similarity and recommendation: "
         "model.safetensors and config.json. Takes some minutes on one core.",
-        epilog="Data sets wanted under DIR, each as <name>/train.jsonl: "
-        + ", ".join(sorted(source.name for source in sets)),
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULT_SEED, help="noted in the config; nothing is random"
+        sets,
+        DEFAULT_OUT,
     )
     parser.add_argument(
         "--cache", type=Path, metavar="FILE.npz", help="keep encoder vectors here between runs"
@@ -173,17 +165,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     facts = {"task": "embedding", "engine": "embedder", "seed": chosen.seed}
     save_folder(chosen.out, weights, curves, SPEC, facts)
-    _say(f"written to {chosen.out}")
+    say(f"written to {chosen.out}")
     return 0
 
 
 def _report(done: int, total: int) -> None:
     if done == total:
-        _say(f"encoded {total} texts")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        say(f"encoded {total} texts")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from rich.progress import Progress
 from lepton_tasks.nlp.clean import clean_text
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
+from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, require
 from workers.training.heads import calibrated_head, fit_head, save_folder
 from workers.training.linear import Linear, View, hashed
@@ -31,7 +31,6 @@ from workers.training.moderation_recipe import (
 from workers.training.vectors import Report, default_encoder, encode_all
 
 DEFAULT_OUT = Path(__file__).parent.parent / "models" / "moderation"
-DEFAULT_SEED = 7
 FACTS = {"task": "moderation", "engine": "text-classifier", "fallback_language": "en"}
 
 
@@ -62,7 +61,7 @@ def train(
     trained: dict[str, dict[str, Linear]] = {}
     for language, recipes in HEADS.items():
         examples = by_language[language]
-        _say(f"{language}: {len(examples)} texts")
+        say(f"{language}: {len(examples)} texts")
         view = make_view(examples, language, encoder, cache, specs)
         pooled = None
         if any(recipe.pooled_share for recipe in recipes):
@@ -72,24 +71,19 @@ def train(
             began = time.monotonic()
             head = calibrated_head(recipe, examples, view, pooled, seed)
             trained[language][recipe.category] = head
-            _say(f"{language}: {recipe.category} trained in {time.monotonic() - began:.1f} s")
+            say(f"{language}: {recipe.category} trained in {time.monotonic() - began:.1f} s")
     return trained
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.moderation",
-        description="Train the default moderation model (English and Chinese) and write "
+    parser = training_parser(
+        "moderation",
+        "Train the default moderation model (English and Chinese) and write "
         "model.safetensors and config.json. Takes some ten minutes on one core.",
-        epilog="Data sets wanted under DIR, each as <name>/train.jsonl: "
-        + ", ".join(sorted({source.data.name for source in SOURCES})),
+        [source.data for source in SOURCES],
+        DEFAULT_OUT,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
     parser.add_argument(
         "--cache", type=Path, metavar="FILE.npz", help="keep encoder vectors here between runs"
     )
@@ -103,12 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     heads = train(by_language, default_encoder("moderation"), chosen.seed, chosen.cache)
     save_folder(chosen.out, heads, SPECS, {**FACTS, "seed": chosen.seed})
-    _say(f"written to {chosen.out}")
+    say(f"written to {chosen.out}")
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

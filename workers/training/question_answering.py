@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
@@ -28,6 +27,7 @@ from workers.features.answers import MOST_WORDS, sentence_words
 from workers.features.han import simplified_characters
 from workers.features.questions import add_cosines, prepared, question_features, terms
 from workers.training.answer_spans import Answered, fit_spans
+from workers.training.command import training_parser
 from workers.training.datasets import DataMissing, DataSet, Row, require
 from workers.training.listwise import Floats, fit_listwise
 from workers.training.vectors import default_encoder, encode_all
@@ -39,7 +39,6 @@ SOURCES: Final[Mapping[str, DataSet]] = {"en": XQUAD, "zh": CMRC}
 ENCODED_LANGUAGES: Final = frozenset({"en"})
 
 DEFAULT_OUT = Path(__file__).parent.parent / "models" / "question-answering"
-DEFAULT_SEED = 7
 FACTS = {"task": "question-answering", "engine": "answer-finder", "fallback_language": "en"}
 _SENTENCE_STRENGTH: Final = 3.0
 _SPAN_STRENGTH: Final[Mapping[str, float]] = {"en": 10.0, "zh": 3.0}
@@ -206,18 +205,13 @@ def save_folder(out: Path, weights: Mapping[str, FinderWeights], facts: Mapping[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.question_answering",
-        description="Train the default finder of answers (English and Chinese) and write "
+    parser = training_parser(
+        "question_answering",
+        "Train the default finder of answers (English and Chinese) and write "
         "model.safetensors and config.json. Takes some minutes on one core.",
-        epilog="Data sets wanted under DIR, each as <name>/train.jsonl: "
-        + ", ".join(source.name for source in SOURCES.values()),
+        SOURCES.values(),
+        DEFAULT_OUT,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:

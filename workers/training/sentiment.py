@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from lepton_tasks.nlp.sentiment import LABELS
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
 from workers.training.adapters import AdapterRecipe, lower_states, tune
+from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import Floats, hashed
-from workers.training.moderation import DEFAULT_SEED
 from workers.training.softmax import (
     NGRAM_C,
     LanguageHeads,
@@ -146,16 +145,13 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.sentiment",
-        description="Train the default sentiment model (English and Chinese) and write "
+    parser = training_parser(
+        "sentiment",
+        "Train the default sentiment model (English and Chinese) and write "
         "model.safetensors and config.json.",
+        [*ENGLISH, *CHINESE, TATOEBA, HEADLINES],
+        DEFAULT_OUT,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:
@@ -167,11 +163,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save_classifier(chosen.out, heads, {**FACTS, "seed": chosen.seed}, adapters)
     say(f"written to {chosen.out}")
     return 0
-
-
-def say(line: str) -> None:
-    """Tell whoever waits."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from safetensors.torch import save
 from lepton_tasks.nlp.sentences import split_sentences
 from workers.engines.folder import CONFIG, WEIGHTS
 from workers.features.sentences import NAMES, sentence_features
+from workers.training.command import training_parser
 from workers.training.datasets import DataMissing, DataSet, Row, require
 from workers.training.listwise import Floats, fit_listwise, softened
 from workers.training.rouge import best_rouge_1
@@ -32,7 +32,6 @@ CSL = DataSet(
 SOURCES: Final[Mapping[str, DataSet]] = {"en": SCITLDR, "zh": CSL}
 
 DEFAULT_OUT = Path(__file__).parent.parent / "models" / "summarisation"
-DEFAULT_SEED = 7
 FACTS = {"task": "summarisation", "engine": "sentence-picker", "fallback_language": "en"}
 _TEMPERATURE = 0.1
 """ROUGE-1 by which the best sentence must lead for another to count a third as much."""
@@ -73,19 +72,12 @@ def save_folder(out: Path, weights: Mapping[str, Floats], facts: Mapping[str, An
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.summarisation",
-        description="Train the default picker of sentences (English and Chinese) and write "
+    parser = training_parser(
+        "summarisation",
+        "Train the default picker of sentences (English and Chinese) and write "
         "model.safetensors and config.json. Takes half a minute on one core.",
-        epilog="Data sets wanted under DIR, each as <name>/train.jsonl: "
-        + ", ".join(source.name for source in SOURCES.values()),
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULT_SEED, help="kept in the config; nothing is drawn"
+        SOURCES.values(),
+        DEFAULT_OUT,
     )
     chosen = parser.parse_args(arguments)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from lepton_tasks.nlp.preprocessing import UPOS
 from workers.engines.folder import CONFIG, WEIGHTS
 from workers.tagging.chinese import ChineseWords
 from workers.tagging.features import FEATURES, FEATURES_VERSION, Buckets, buckets_of
+from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, Row, require
 
-DEFAULT_SEED: Final = 7
 DEFAULT_OUT: Final = Path(__file__).parents[1] / "models" / "tagger"
 _FIELDS: Final = '{"tokens": […], "upos": […]}'
 EWT: Final = DataSet(
@@ -103,7 +102,7 @@ def fit(found: Buckets, tags: Sequence[str], recipe: Recipe, seed: int) -> Table
             share = 1 / (recipe.epochs - first_averaged)
             mean_weights += share * bag.weight.detach()
             mean_bias += share * bias.detach()
-        _say(f"epoch {epoch + 1} of {recipe.epochs}")
+        say(f"epoch {epoch + 1} of {recipe.epochs}")
     scale = _LIMIT / max(float(mean_weights.abs().max()), 1e-9)
     return Table(
         (mean_weights * scale).round().to(torch.int8), (mean_bias * scale).round().to(torch.int32)
@@ -132,16 +131,13 @@ def save(out: Path, tables: dict[str, Table], facts: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 0, or 2 where data is missing."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workers.training.tagging",
-        description="Train the part-of-speech tables (English and Chinese) and write "
+    parser = training_parser(
+        "tagging",
+        "Train the part-of-speech tables (English and Chinese) and write "
         "model.safetensors and config.json. Takes about a minute on one core.",
+        [recipe.data for recipe in RECIPES.values()],
+        DEFAULT_OUT,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data folder")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="model folder (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="random seed (%(default)s)")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     tables = {}
@@ -149,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require(chosen.data, {recipe.data for recipe in RECIPES.values()}, ["train"])
         for language, recipe in RECIPES.items():
             rows = recipe.data.rows(chosen.data, "train")
-            _say(f"{language}: {len(rows)} sentences")
+            say(f"{language}: {len(rows)} sentences")
             found = features_of(rows, language, recipe.buckets)
             tables[language] = fit(
                 found, [tag for row in rows for tag in row["upos"]], recipe, chosen.seed
@@ -168,12 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             },
         },
     )
-    _say(f"written to {chosen.out}")
+    say(f"written to {chosen.out}")
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

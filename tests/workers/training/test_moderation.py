@@ -13,8 +13,9 @@ from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import read_folder
 from workers.engines.text_classifier import build_text_classifier
 from workers.features.ngrams import NgramSpec
+from workers.training.command import DEFAULT_SEED
 from workers.training.heads import save_folder
-from workers.training.moderation import DEFAULT_SEED, FACTS, main, train
+from workers.training.moderation import FACTS, main, train
 from workers.training.moderation_recipe import HEADS, OPENAI_KEYS, SOURCES, gather
 from workers.training.vectors import default_encoder
 
