@@ -80,7 +80,9 @@ class Journal:
             return cls(**{**data, "tally": Tally.load(data["tally"])})
         except FileNotFoundError as error:
             raise InvalidInput(
-                f"there is no {path}: no run into that file is unfinished", "--resume"
+                f"there is no {path}: no run into that file is unfinished; "
+                "begin one without --resume",
+                "--resume",
             ) from error
         except OSError as error:
             raise InvalidInput(f"cannot read {path}: {error.strerror}", "--resume") from error

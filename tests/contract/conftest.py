@@ -11,7 +11,7 @@ from tests.support.noop import NoopBench, noop_bench
 from tests.support.tls_proxy import TlsProxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bench(
     redis_server: EmbeddedRedis, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NoopBench]:
