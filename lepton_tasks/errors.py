@@ -61,6 +61,18 @@ class Conflict(LeptonError):
         self.code = code
 
 
+class VersionError(LeptonError):
+    """A version of a model cannot be published or served; the message says why."""
+
+    code = "version_error"
+
+
+class UnknownVersion(VersionError):
+    """There is no such version of the model; the message lists those there are."""
+
+    code = "unknown_version"
+
+
 class Overloaded(LeptonError):
     """More was sent than is taken for now: send it again after ``retry_after`` seconds."""
 

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Folder of the models that ``lepton models pull`` fetched; ``<home>/models`` where not set."""
     models_lock: Path | None = None
     """File with their pinned revisions and hashes; ``<home>/models.lock`` where not set."""
+    versions_folder: Path | None = None
+    """Folder of the versions of models trained here; ``<home>/versions`` where not set."""
     encode_seconds: float = Field(default=5.0, gt=0, le=600)
     """Longest that cleaning and tokenising one input may take; the input fails then."""
     device: str = "cpu"
@@ -165,6 +167,11 @@ class Settings(BaseSettings):
     def lock_file(self) -> Path:
         """File with the pins of pulled models."""
         return self.models_lock or self.home / "models.lock"
+
+    @property
+    def model_versions(self) -> Path:
+        """Folder of the versions of models."""
+        return self.versions_folder or self.home / "versions"
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for the environment of a child process."""
