@@ -11,6 +11,7 @@ from api.errors import install_error_handlers
 from api.middleware import RequestContext
 from api.routes import (
     batches,
+    corpora,
     endpoint_deliveries,
     health,
     jobs,
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         jobs,
         tasks,
         batches,
+        corpora,
         webhook_endpoints,
         endpoint_deliveries,
         webhook_deliveries,

@@ -33,10 +33,10 @@ class Retention:
         """
         if time.monotonic() < self._next:
             return
-        more = False
+        more = self._store.corpora.sweep()
         if self._keep:
             swept = self._store.retention.sweep(self._keep, self._tombstones)
-            more = swept.more
+            more = more or swept.more
             if swept.jobs or swept.batches or swept.deliveries:
                 logger.info(
                     "deleted what ended over %g days ago: %d jobs, %d batches, %d deliveries",

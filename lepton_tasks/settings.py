@@ -97,6 +97,14 @@ class Settings(BaseSettings):
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Largest HTTP request body."""
+    corpus_documents: int = Field(default=100_000, ge=1, le=10_000_000)
+    """Most documents of one corpus."""
+    corpus_characters: int = Field(default=200_000_000, ge=1)
+    """Most characters of one corpus, all its documents together."""
+    corpus_document_characters: int = Field(default=100_000, ge=1, le=1_000_000)
+    """Most characters of one document of a corpus."""
+    corpus_memory_mb: int = Field(default=256, ge=1)
+    """Memory of a worker for indexes of corpora; what does not fit is read again when asked for."""
     request_rate: float = Field(default=0.0, ge=0)
     """Most HTTP requests a second of one tenant, in each API process; 0 for any number."""
     token_rate: float = Field(default=0.0, ge=0)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.batches import BatchStore
 from lepton_tasks.store.claims import ClaimStore
+from lepton_tasks.store.corpora import CorpusStore
+from lepton_tasks.store.corpus_index import CorpusIndexStore
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.dead_letters import DeadLetterStore
 from lepton_tasks.store.deliveries import DeliveryStore
+from lepton_tasks.store.documents import DocumentStore
 from lepton_tasks.store.due import DueStore
 from lepton_tasks.store.endpoints import EndpointStore
 from lepton_tasks.store.jobs import JobStore
@@ -43,6 +46,9 @@ class Store:
         self.endpoints = EndpointStore(database, box)
         self.operator_events = OperatorEventStore(database)
         self.retention = RetentionStore(database)
+        self.corpora = CorpusStore(database)
+        self.documents = DocumentStore(database)
+        self.corpus_index = CorpusIndexStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""

@@ -50,7 +50,12 @@ def test_every_route_wants_a_key(api: Api, subtests: pytest.Subtests) -> None:
 def test_another_tenants_things_are_not_found(api: Api) -> None:
     job = api.submitted()
     api.store.batches.create("acme", "batch_1", "moderation", "bulk", "f", None)  # type: ignore[arg-type]
-    ours = {(method, path) for method, path in routes(api) if "{" in path and "webhook" not in path}
+    elsewhere = ("webhook", "corpora")  # these have tests of their own
+    ours = {
+        (method, path)
+        for method, path in routes(api)
+        if "{" in path and not any(part in path for part in elsewhere)
+    }
     assert ours == set(OWNED)
     for method, template in OWNED:
         url = template.format(job_id=job, batch_id="batch_1")

@@ -23,6 +23,7 @@ COMMANDS = [
     "tune",
     "models",
     "batch",
+    "corpora",
     "keys",
     "db",
     "dead",

@@ -1,0 +1,135 @@
+"""Corpora and documents as they go in and out over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from lepton_tasks.corpora import MAX_ID_LENGTH, MOST_DOCUMENTS_AT_ONCE, NAME_PATTERN
+from lepton_tasks.store.corpora import Corpus
+from lepton_tasks.store.documents import Added, Document
+
+CorpusRef = Annotated[str, Path(description="Id or name of a corpus.")]
+DocumentRef = Annotated[str, Path(description="Id of a document.")]
+
+
+class CorpusCreate(BaseModel):
+    """A corpus to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+
+
+class DocumentCreate(BaseModel):
+    """A document; it gets an id where it has none, and replaces one that has its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(max_length=MAX_ID_LENGTH)] | None = None
+    text: str
+    metadata: dict[str, Any] | None = None
+
+
+class DocumentsCreate(BaseModel):
+    """Documents to be added to a corpus."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: Annotated[
+        list[DocumentCreate], Field(min_length=1, max_length=MOST_DOCUMENTS_AT_ONCE)
+    ]
+
+
+class CorpusView(BaseModel):
+    """A corpus. ``version`` rises with every change of its documents. Times are Unix seconds."""
+
+    id: str
+    object: Literal["corpus"] = "corpus"
+    name: str
+    version: int
+    documents: int
+    characters: int
+    created_at: float
+    updated_at: float
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> Self:
+        """View of a stored corpus."""
+        return cls(
+            id=corpus.id,
+            name=corpus.name,
+            version=corpus.version,
+            documents=corpus.documents,
+            characters=corpus.characters,
+            created_at=corpus.created_at,
+            updated_at=corpus.updated_at,
+        )
+
+
+class DocumentView(BaseModel):
+    """A document. Times are Unix seconds."""
+
+    id: str
+    object: Literal["document"] = "document"
+    text: str
+    metadata: dict[str, Any]
+    characters: int
+    created_at: float
+    updated_at: float
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """View of a stored document."""
+        return cls(
+            id=document.id,
+            text=document.text,
+            metadata=dict(document.metadata),
+            characters=document.characters,
+            created_at=document.created_at,
+            updated_at=document.updated_at,
+        )
+
+
+class DocumentsAdded(BaseModel):
+    """What became of documents that were sent; ``ids`` in their order, null after a stream."""
+
+    object: Literal["corpus.documents"] = "corpus.documents"
+    corpus: str
+    version: int
+    added: int
+    replaced: int
+    unchanged: int
+    ids: list[str] | None
+
+    @classmethod
+    def of(cls, corpus: str, pages: Iterable[Added], ids: list[str] | None) -> Self:
+        """Sum of some requests, at least one."""
+        done = list(pages)
+        return cls(
+            corpus=corpus,
+            version=done[-1].version,
+            added=sum(one.added for one in done),
+            replaced=sum(one.replaced for one in done),
+            unchanged=sum(one.unchanged for one in done),
+            ids=ids,
+        )
+
+
+class CorpusDeleted(BaseModel):
+    """A corpus that is no more, nor any of its documents."""
+
+    id: str
+    object: Literal["corpus"] = "corpus"
+    deleted: Literal[True] = True
+
+
+class DocumentDeleted(BaseModel):
+    """A document that is no more."""
+
+    id: str
+    object: Literal["document"] = "document"
+    deleted: Literal[True] = True
