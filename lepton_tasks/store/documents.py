@@ -207,7 +207,7 @@ def _id_of(connection: Connection, tenant: str, corpus: str) -> str:
 
 
 def _by_id(connection: Connection, corpus_id: str, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    rows: Sequence[Row[Any]] = connection.execute(
+    rows: Any = connection.execute(
         select(
             documents.c.number,
             documents.c.document_id,
