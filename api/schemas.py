@@ -96,12 +96,30 @@ class JobError(BaseModel):
     message: str
 
 
+class JobProgress(BaseModel):
+    """How far a job of minutes to hours has come, as its worker last said at ``updated_at``.
+
+    ``fraction`` is of all that is to be done, ``eta_seconds`` a guess at what is left.
+    ``step`` counts up to ``steps`` within a ``stage``; ``loss`` is the mean of the last steps.
+    """
+
+    stage: str
+    fraction: float
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    rows: int | None = None
+    eta_seconds: float | None = None
+    updated_at: float
+
+
 class JobView(BaseModel):
     """A job as it is. Times are Unix seconds.
 
     ``output`` is there for a job with ``input``, ``outputs`` for one with
     ``inputs``, in their order; null until the job has succeeded. An output that
-    could not be computed is ``{"error": {"code", "message"}}``.
+    could not be computed is ``{"error": {"code", "message"}}``. ``progress`` is there
+    for a job of minutes to hours that has begun and is read alone.
     """
 
     id: str
@@ -122,12 +140,15 @@ class JobView(BaseModel):
     error: JobError | None
     output: Any = None
     outputs: list[Any] | None = None
+    progress: JobProgress | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """View of a stored job."""
         model = None if job.result is None else job.result.get("model")
         answer = {"output" if job.single else "outputs": job.output()}
+        if job.progress is not None:
+            answer["progress"] = JobProgress.model_validate(job.progress)
         return cls(
             id=job.id,
             object="job",

@@ -146,6 +146,8 @@ class Job:
     metadata: Mapping[str, str]
     result: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
+    progress: Mapping[str, Any] | None = None
+    """How far a job of minutes to hours has come, where it was read alone."""
 
     def output(self) -> Any:
         """Outputs in input order; the bare output where one bare input came in."""

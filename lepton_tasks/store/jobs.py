@@ -27,11 +27,13 @@ from lepton_tasks.store.backlog import count_queued
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.insertion import Allow, Outcome, TornGroups, find_earlier, insert_rows
 from lepton_tasks.store.paging import newest_first
+from lepton_tasks.store.progress import JobProgressRow
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
 from lepton_tasks.store.tombstones import missing
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
+progress = JobProgressRow.__table__  # type: ignore[attr-defined]
 
 _VIEW = [
     jobs.c[name]
@@ -58,8 +60,10 @@ _VIEW = [
     ]
 ]
 # Made once: putting it together costs more than the database takes.
-_ONE = select(*_VIEW).where(
-    jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("job_id")
+_ONE = (
+    select(*_VIEW, progress.c.detail.label("progress"), progress.c.updated_at)
+    .select_from(jobs.outerjoin(progress, progress.c.job_id == jobs.c.id))
+    .where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("job_id"))
 )
 _PAGE = 500
 
@@ -300,4 +304,7 @@ def _view(row: Row[Any]) -> Job:
     values["metadata"] = orjson.loads(values["metadata"])
     for name in ("result", "error"):
         values[name] = None if values[name] is None else orjson.loads(values[name])
+    said, at = values.pop("progress", None), values.pop("updated_at", None)
+    if said is not None:
+        values["progress"] = {**orjson.loads(said), "updated_at": at}
     return Job(**values)

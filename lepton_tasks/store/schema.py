@@ -10,6 +10,7 @@ from sqlalchemy import String, column, false, inspect, select, table, update
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.store import corpus_tables  # noqa: F401 - its tables are of the same metadata
 from lepton_tasks.store.database import Database
+from lepton_tasks.store.progress import JobProgressRow
 from lepton_tasks.store.tables import JobRow
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -84,7 +85,7 @@ def check_upgradable(database: Database) -> None:
 
 
 def _our_tables() -> set[str]:
-    return set(JobRow.metadata.tables)
+    return set(JobRow.metadata.tables) | {JobProgressRow.__tablename__}
 
 
 def check_schema(database: Database) -> None:

@@ -18,6 +18,7 @@ from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
 from lepton_tasks.store.operator_events import OperatorEventStore
 from lepton_tasks.store.outbox import OutboxStore
+from lepton_tasks.store.progress import ProgressStore
 from lepton_tasks.store.recovery import RecoveryStore
 from lepton_tasks.store.retention import RetentionStore
 from lepton_tasks.store.schema import check_schema, check_writable, schema_revision, upgrade_schema
@@ -49,6 +50,7 @@ class Store:
         self.corpora = CorpusStore(database)
         self.documents = DocumentStore(database)
         self.corpus_index = CorpusIndexStore(database)
+        self.progress = ProgressStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""
