@@ -72,9 +72,14 @@ class HeldJob:
         self.under_way = left[0] if left else None
         return left
 
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and revision: of one name two versions may be in memory."""
+        return self.engine.name, self.engine.revision
+
     def lane(self, place: int) -> Hashable:
-        """What the input at ``place`` may share a micro-batch with: all of the same lane."""
-        return (self.engine.name, self.claim.id, place) if self.alone else self.engine.name
+        """What the input at ``place`` may be encoded together with: all of the same lane."""
+        return (*self.model, self.claim.id, place) if self.alone else self.model
 
     def complete(self, place: int, output: bytes) -> bool:
         """Set the output of one input; True when it was the last open one."""

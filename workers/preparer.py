@@ -122,12 +122,12 @@ class Preparer:
                 self._encode(chunk)
 
     def _encode(self, chunk: Sequence[Input]) -> None:
-        by_engine: defaultdict[str, list[Input]] = defaultdict(list)
+        by_engine: defaultdict[tuple[str, str], list[Input]] = defaultdict(list)
         for one in chunk:
             if one.job.cancelled:
                 self._failures.fail([one], CANCELLED)
             else:
-                by_engine[one.job.engine.name].append(one)
+                by_engine[one.job.model].append(one)
         for inputs in by_engine.values():
             self._in_work.hold(one.name for one in inputs)
             try:

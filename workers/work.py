@@ -43,7 +43,7 @@ class WorkQueue:
         ``urgent_waits`` is called before the budget is asked for, where urgent work waits.
         """
         self._batcher: Batcher[Item] = Batcher()
-        self._leaders: dict[tuple[str, ModelInput], Item] = {}
+        self._leaders: dict[tuple[tuple[str, str], ModelInput], Item] = {}
         self._prepare = prepare
         self._budget = budget
         self._urgent_waits = urgent_waits
@@ -58,7 +58,10 @@ class WorkQueue:
         return self._items
 
     def add(self, items: Sequence[Item]) -> None:
-        """Let items wait for the model; identical inputs wait as one, a suspect's alone."""
+        """Let items wait for the model; identical inputs wait as one, a suspect's alone.
+
+        Of one model, that is, at one revision.
+        """
         with self._changed:
             self._items += len(items)
             for item in items:
@@ -67,7 +70,7 @@ class WorkQueue:
 
     def _add(self, item: Item) -> None:
         if not item.job.alone:
-            key = (item.engine.name, item.model_input)
+            key = (item.job.model, item.model_input)
             leader = self._leaders.get(key)
             if leader is not None and leader.rank <= item.rank:
                 leader.followers.append(item)
@@ -142,7 +145,7 @@ class WorkQueue:
     def _remove(self, choice: Choice[Item]) -> None:
         self._batcher.remove(choice)
         for item in choice.items:
-            key = (item.engine.name, item.model_input)
+            key = (item.job.model, item.model_input)
             if self._leaders.get(key) is item:
                 del self._leaders[key]
             self._items -= 1 + len(item.followers)

@@ -28,8 +28,10 @@ class LengthEngine:
     """Counts characters as tokens; a text that begins with ``bad`` cannot be encoded."""
 
     name = "model"
-    revision = "r1"
     lane = LANE
+
+    def __init__(self, revision: str = "r1") -> None:
+        self.revision = revision
 
     def tokenize(self, inputs: list[ModelInput]) -> list[Encoded]:
         if any(one.text.startswith("bad") for one in inputs):
@@ -43,11 +45,12 @@ def held(
     job_id: str = "job",
     request: Any = None,
     crashes: Crashes | None = None,
+    revision: str = "r1",
 ) -> HeldJob:
     payload = Payload(texts, False)
     claim = ClaimedJob(job_id, "acme", "moderation", priority, payload, 1, "c", None, crashes)
     task = get_task("moderation")
-    engine: Any = LengthEngine()
+    engine: Any = LengthEngine(revision)
     return HeldJob(claim, task, engine, task.options_model(), request)
 
 

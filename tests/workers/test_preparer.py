@@ -84,6 +84,16 @@ def test_urgent_inputs_are_encoded_first(bench: Bench) -> None:
     assert batch.items[0].rank == 0
 
 
+def test_each_version_of_a_model_encodes_its_own_inputs(bench: Bench) -> None:
+    by_engine: list[list[Any]] = []
+    jobs = [held("好", revision=revision) for revision in ("old", "new", "old")]
+    bench.preparer.add(jobs)
+    bench.preparer._sink = lambda items: by_engine.append([one.job for one in items])
+    bench.run_until(lambda: len(by_engine) == 2)
+    assert sorted(map(len, by_engine)) == [1, 2]
+    assert jobs[1] in next(group for group in by_engine if len(group) == 1)
+
+
 def test_one_bad_input_fails_alone(bench: Bench) -> None:
     bench.preparer.add([held("good", "bad one", "fine")])
     bench.run_until(lambda: len(bench.queue) == 2 and bench.failures.seen)

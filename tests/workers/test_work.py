@@ -51,6 +51,14 @@ def test_identical_inputs_run_once() -> None:
     assert len(queue) == 0
 
 
+def test_inputs_of_two_versions_of_a_model_are_not_identical() -> None:
+    queue, _ = queue_of(held("same", revision="old"), held("same", "same", revision="new"))
+    batch = queue.take(1.0)
+    assert batch is not None
+    asked = [(item.engine.revision, len(item.followers)) for item in batch.items]
+    assert asked == [("old", 0), ("new", 1)]
+
+
 def test_urgent_work_does_not_follow_bulk() -> None:
     seen: list[bool] = []
     queue = WorkQueue(Preparing(), lambda lane: 1000, lambda: seen.append(True))
