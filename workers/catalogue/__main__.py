@@ -45,7 +45,8 @@ def describe(entry: CatalogueEntry) -> dict[str, Any]:
         "weights": weights_of(entry),
         "bytes": None if entry.folder is None else folder_bytes(entry.folder),
         "hub": entry.hub,
-        "revision": entry.revision or None,
+        "revision": entry.version or entry.revision or None,
+        "version": entry.version or None,
     }
 
 
@@ -91,14 +92,14 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
     if options.json:
         _print_json([describe(entry) for entry in entries])
         return 0
-    rows = [("TASK", "MODEL", "", "ENGINE", "MB", "REVISION", "WEIGHTS")]
+    rows = [("TASK", "MODEL", "", "ENGINE", "MB", "REVISION", "VERSION", "WEIGHTS")]
     for entry in entries:
         one = describe(entry)
         notes = ", ".join(word for word in ("default", "demo") if one[word])
         size = "–" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}"
-        revision = (one["revision"] or "–")[:12]
+        revision, version = (entry.revision or "–")[:12], entry.version or "–"
         place = str(one["weights"])
-        rows.append((entry.task, entry.name, notes, entry.engine, size, revision, place))
+        rows.append((entry.task, entry.name, notes, entry.engine, size, revision, version, place))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lepton_tasks.settings import Settings
+from lepton_tasks.versions import Versions
 from workers.catalogue.lock import Pin, read_lock
 from workers.errors import CatalogueError
 
@@ -23,7 +24,8 @@ class CatalogueEntry(BaseModel):
     The encoder under its heads, if any, is in a Python package or else in a folder.
     ``options`` is a table that the engine alone reads. ``hub`` is the ``owner/name`` of a
     model of the Hugging Face hub, whose folder ``lepton models pull`` makes; ``revision``
-    is the commit that it is pinned to, empty while it is not.
+    is the commit that it is pinned to, empty while it is not. ``version`` is the one that is
+    served of those trained here, empty where that is the catalogue's own model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +44,7 @@ class CatalogueEntry(BaseModel):
     hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     revision: str = Field(default="", pattern=r"^([0-9a-f]{40})?$")
     options: Mapping[str, Any] = Field(default_factory=dict)
+    version: str = ""
 
     @property
     def model_folder(self) -> Path:
@@ -64,25 +67,41 @@ class CatalogueEntry(BaseModel):
 
 
 def load_catalogue(settings: Settings) -> dict[str, CatalogueEntry]:
-    """Return the models that jobs may have: :func:`every_model` but what nobody asked for.
+    """Return the models that jobs may have: :func:`offered` of :func:`every_model`.
+
+    Raises CatalogueError for anything wrong in a file.
+    """
+    return offered(every_model(settings), settings)
+
+
+def offered(models: Mapping[str, CatalogueEntry], settings: Settings) -> dict[str, CatalogueEntry]:
+    """Return all of ``models`` but what nobody asked for.
 
     Outside of the profile ``production`` its models are there once they are pulled; a
     shipped model of the same name is always there.
-    Raises CatalogueError for anything wrong in a file.
     """
-    models = every_model(settings)
     if settings.profile == "production":
-        return models
-    offered = read_catalogue(PRODUCTION_CATALOGUE)
+        return dict(models)
+    production = read_catalogue(PRODUCTION_CATALOGUE)
     return {
         name: entry
         for name, entry in models.items()
-        if entry.hub is None or entry.folder is not None or entry.default or name not in offered
+        if entry.hub is None or entry.folder is not None or entry.default or name not in production
     }
 
 
 def every_model(settings: Settings) -> dict[str, CatalogueEntry]:
-    """Return all models: the shipped catalogues, then the files of ``LEPTON_CATALOGUES``.
+    """Return all models: :func:`own_models`, and over them the versions that are served.
+
+    Raises CatalogueError for anything wrong in a file.
+    """
+    from workers.catalogue.served import with_versions  # it makes entries, and imports this
+
+    return with_versions(own_models(settings), Versions(settings.model_versions))
+
+
+def own_models(settings: Settings) -> dict[str, CatalogueEntry]:
+    """Return the shipped catalogues' models, and over them the files of ``LEPTON_CATALOGUES``.
 
     A later file may replace an entry by its name, and its default for a task displaces
     an earlier file's; the profile says which shipped one is the later, and whether the

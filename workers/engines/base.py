@@ -55,8 +55,11 @@ class SimpleEngine(Protocol):
 class Engine(SimpleEngine, Protocol):
     """A warm model as the pipeline knows it.
 
-    ``forward`` is ``lane.forward`` over items of this engine alone.
+    ``forward`` is ``lane.forward`` over items of this engine alone. ``revision`` is set anew
+    where the weights are a version that has a name.
     """
+
+    revision: str
 
     @property
     def lane(self) -> Lane:

@@ -14,7 +14,7 @@ from workers.engines.builders import builder_of, encoder_folder
 from workers.engines.folder import weights_header
 from workers.engines.lanes import SoloEngine
 from workers.engines.trunks import Trunks
-from workers.errors import CatalogueError
+from workers.errors import CatalogueError, ModelRefused
 
 
 def load_engine(
@@ -28,13 +28,23 @@ def load_engine(
 
     ``device`` ("cpu", "cuda", "cuda:1") overrides the catalogue's; ``model`` takes
     another than the task's default; encoders that ``trunks`` holds are shared. Nothing
-    is fetched from a network. Raises CatalogueError where no entry fits and
-    ModelRefused where the folder is incomplete, inconsistent or unsafe.
+    is fetched from a network. The revision of a version is its name. Raises CatalogueError
+    where no entry fits and ModelRefused where the folder is incomplete, inconsistent or unsafe.
     """
     entry = choose(catalogue, task_name, model)
     place = torch_device(device or entry.device)
-    engine = builder_of(entry, trunks or Trunks())(entry, place)
-    return engine if _has_lane(engine) else SoloEngine(engine, place, entry.dtype)
+    found = builder_of(entry, trunks or Trunks())(entry, place)
+    engine = found if _has_lane(found) else SoloEngine(found, place, entry.dtype)
+    if entry.version:
+        # Answers name the version; its lane's key, and so its tuning, that of the content.
+        try:
+            engine.revision = entry.version
+        except AttributeError as error:
+            raise ModelRefused(
+                f"[{entry.name}] the engine {entry.engine} has a revision that cannot be set, so "
+                "it cannot run versions"
+            ) from error
+    return engine
 
 
 def expected_bytes(entry: CatalogueEntry, device: str | None, trunks: Trunks) -> int:

