@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lepton_tasks.nlp.registry import AnyTask
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Engine
 from workers.refusal import Refused
@@ -56,7 +55,6 @@ class Loading:
 class Wish:
     """A model to load, and who is told."""
 
-    task: AnyTask
     entry: CatalogueEntry
     loading: Loading
 

@@ -11,7 +11,7 @@ import torch
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from tests.support.encoders import table, write_encoder, write_heads
-from workers import pool as module
+from workers import resident as module
 from workers.engines.base import Engine
 from workers.loading import Loading
 from workers.pool import ModelPool

@@ -27,7 +27,7 @@ PASSING = Refused("model_unavailable", "not now", retryable=True)
 
 
 def a_wish(name: str = "big") -> Wish:
-    return Wish(cast("Any", None), cast("Any", SimpleNamespace(name=name)), Loading())
+    return Wish(cast("Any", SimpleNamespace(name=name)), Loading())
 
 
 def test_all_who_wait_are_answered_once_and_whoever_comes_late_at_once() -> None:

@@ -14,17 +14,18 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from tests.support.encoders import table, write_encoder, write_heads
-from workers import loading
-from workers import pool as module
+from workers import loading, resident, warmer
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.errors import CatalogueError, ModelError
 from workers.loading import Loading
-from workers.pool import ModelPool, footprint
+from workers.pool import ModelPool
 from workers.refusal import Refused
+from workers.resident import footprint
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
 from workers.tuning.tuner import Tuner
+from workers.tunings import UNTUNED_BUDGET
 
 PATIENCE = 60.0
 TASKS = {"moderation": get_task("moderation")}
@@ -54,8 +55,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_headroom(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEADROOM_BYTES", 2 * MEGABYTE)
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(resident, "HEADROOM_BYTES", 2 * MEGABYTE)
+    monkeypatch.setattr(resident, "LOOK_SECONDS", 0.05)
 
 
 class Bench:
@@ -131,7 +132,7 @@ def test_one_load_answers_all_who_wait(bench: Bench, monkeypatch: pytest.MonkeyP
         return load_engine(task, catalogue, *rest)  # type: ignore[arg-type]
 
     pool = bench.pool()
-    monkeypatch.setattr(module, "load_engine", slow)
+    monkeypatch.setattr(warmer, "load_engine", slow)
     answers: queue.SimpleQueue[Engine | Refused] = queue.SimpleQueue()
     for _ in range(5):
         found = pool.engine("moderation", "first")
@@ -194,7 +195,7 @@ def test_a_model_whose_examples_fail_is_refused(
         raise ValueError("a text of the user's")
 
     pool = bench.pool()
-    monkeypatch.setattr(module, "warm_up", failing)
+    monkeypatch.setattr(warmer, "warm_up", failing)
     found = bring(pool, "first")
     assert isinstance(found, Refused)
     assert "ValueError at test_pool.py" in found.message
@@ -269,7 +270,7 @@ def test_each_lane_has_the_budget_it_was_tuned_to(bench: Bench) -> None:
     for tuned, budget in ((lane, 512), (first.lane, 256)):
         point = Point(1, budget, 3000.0, 60.0, 0.1)
         TuningCache(bench.settings.home).write(tuner.key(tuned), Tuning(point, [point]))
-    assert plain.budget(lane) == plain.budget(first.lane) == module.UNTUNED_BUDGET
+    assert plain.budget(lane) == plain.budget(first.lane) == UNTUNED_BUDGET
     pool = bench.pool(tune=True)
     first, second = bring(pool, "first"), bring(pool, "second")
     assert not isinstance(first, Refused) and not isinstance(second, Refused)

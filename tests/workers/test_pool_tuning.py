@@ -12,10 +12,11 @@ from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.loader import load_engine
-from workers.pool import UNTUNED_BUDGET, ModelPool
+from workers.pool import ModelPool
 from workers.tuning.cache import Tuning, TuningCache
 from workers.tuning.choice import Point
 from workers.tuning.tuner import Tuner
+from workers.tunings import UNTUNED_BUDGET
 
 TASKS = {"moderation": get_task("moderation")}
 

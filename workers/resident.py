@@ -1,0 +1,147 @@
+"""The engines in memory, within a bound: who is asked for stays, who makes room leaves."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from weakref import ref
+
+import torch
+
+from workers.engines.base import Engine
+from workers.errors import ModelError
+from workers.residency import Footprint, NoRoom, Residency
+
+logger = logging.getLogger(__name__)
+
+HEADROOM_BYTES: Final = 64 << 20
+"""What the memory bound keeps free for the tensors of a micro-batch."""
+LOOK_SECONDS: Final = 0.5
+_WAITS_TO_COLLECT: Final = 4
+_MEGABYTE: Final = 1 << 20
+
+
+class ResidentModels:
+    """Engines by name, and the bytes that they occupy.
+
+    Whoever makes room does so from one thread; the rest is for any.
+    """
+
+    def __init__(self, bound_mb: int, lock: threading.RLock, closed: Callable[[], bool]) -> None:
+        """``bound_mb`` is 0 for any; ``closed`` tells that the worker stops."""
+        self._bound_mb = bound_mb
+        bound = bound_mb * _MEGABYTE
+        self._memory = Residency(bound, HEADROOM_BYTES if bound else 0)
+        self._engines: dict[str, Engine] = {}
+        self._lock = lock
+        self._closed = closed
+        self._gone: queue.SimpleQueue[ref[Engine]] = queue.SimpleQueue()
+
+    def get(self, name: str) -> Engine | None:
+        """An engine, as the one used last."""
+        with self._lock:
+            engine = self._engines.get(name)
+            if engine is not None:
+                self._memory.touch(name)
+            return engine
+
+    def __getitem__(self, name: str) -> Engine:
+        """An engine that is known to be there."""
+        return self._engines[name]
+
+    def add(self, name: str, engine: Engine, *, pinned: bool = False) -> None:
+        """Hold an engine; a pinned one never leaves."""
+        with self._lock:
+            self._memory.add(name, footprint(engine), pinned=pinned)
+            self._engines[name] = engine
+
+    def make_room(self, name: str, wanted: int) -> None:
+        """Let models go until ``wanted`` bytes fit for the model ``name``.
+
+        Raises:
+            ModelError: not even letting all go that may go would do, or the worker stops.
+        """
+        while leaving := self._leaving_for(name, wanted):
+            self._let_go(leaving)
+        if self._closed():
+            raise ModelError("the worker is stopping")
+
+    def make_room_for(self, name: str, engine: Engine) -> None:
+        """The same for an engine that is loaded, less what it shares with others."""
+        with self._lock:
+            added = self._memory.added(footprint(engine))
+        self.make_room(name, added)
+
+    def describe(self) -> dict[str, Any]:
+        """Bytes by model for an operator; ``own`` are those that would leave with it."""
+        with self._lock:
+            return {
+                "bound": self._memory.bound,
+                "headroom": self._memory.headroom,
+                "used": self._memory.used(),
+                "models": {
+                    name: {
+                        "bytes": self._memory.size(name),
+                        "own": self._memory.own(name),
+                        "default": self._memory.pinned(name),
+                        "leaving": name not in self._engines,
+                    }
+                    for name in self._memory.names()
+                },
+            }
+
+    def _leaving_for(self, name: str, wanted: int) -> list[str]:
+        with self._lock:
+            try:
+                return self._memory.leaving_for(wanted)
+            except NoRoom as error:
+                raise ModelError(
+                    f"the model {name} needs {_megabytes(error.wanted)} MB beside "
+                    f"{_megabytes(error.staying)} MB of models that stay and "
+                    f"{_megabytes(self._memory.headroom)} MB of headroom, but "
+                    f"LEPTON_MODEL_MEMORY_MB allows {self._bound_mb}"
+                ) from error
+
+    def _let_go(self, names: Sequence[str]) -> None:
+        """Give models up and wait until their memory is free, or the worker stops."""
+        for name in names:
+            with self._lock:
+                engine = self._engines.pop(name)
+            on_gpu = engine.lane.key.device.startswith("cuda")
+            held = ref(engine, self._gone.put)
+            del engine
+            waits = 0
+            while held() is not None and not self._closed():
+                try:
+                    self._gone.get(timeout=LOOK_SECONDS)
+                except queue.Empty:
+                    waits += 1
+                    if waits % _WAITS_TO_COLLECT == 0:
+                        gc.collect()  # an error's traceback may hold it in a cycle
+            if on_gpu:
+                torch.cuda.empty_cache()
+            with self._lock:
+                self._memory.remove(name)
+            logger.info("the model %s left to make room", name)
+
+
+def footprint(engine: Engine) -> Footprint:
+    """Bytes of the engine's weights by the storage they are in.
+
+    >>> class Engine:
+    ...     def tensors(self):
+    ...         return [whole := torch.zeros(8), whole[2:]]
+    >>> list(footprint(Engine()).values())
+    [32]
+    """
+    storages = (tensor.untyped_storage() for tensor in engine.tensors())
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
+
+
+def _megabytes(size: int) -> int:
+    """Rounded up, so that what is said to fit does."""
+    return -(-size // _MEGABYTE)
