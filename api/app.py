@@ -9,6 +9,8 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
+from api.openai import embeddings, moderations
+from api.openai import models as openai_models
 from api.routes import (
     batches,
     corpora,
@@ -55,6 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
         endpoint_deliveries,
         webhook_deliveries,
         health,
+        moderations,
+        embeddings,
+        openai_models,
     ):
         app.include_router(part.router)
     return app

@@ -25,11 +25,20 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
 async def read_object(request: Request, limit: int) -> dict[str, Any]:
     """Read the body as a JSON object of at most ``limit`` bytes.
 
+    Raises:
+        ApiError: 413 too large, 400 not JSON or not UTF-8, 422 not an object.
+    """
+    return as_object(await read_bytes(request, limit))
+
+
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """Read a body of at most ``limit`` bytes.
+
     A body that says it is larger is refused unread, one that says nothing (chunked)
     at the first byte too many.
 
     Raises:
-        ApiError: 413 too large, 400 not JSON or not UTF-8, 422 not an object.
+        ApiError: 413 too large.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
@@ -39,6 +48,15 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
+    return bytes(body)
+
+
+def as_object(body: bytes) -> dict[str, Any]:
+    """Parse a body that is to be a JSON object.
+
+    Raises:
+        ApiError: 400 not JSON or not UTF-8, 422 not an object.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

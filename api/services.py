@@ -6,23 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import redis
 from fastapi import Depends, Request
+from redis.asyncio import Redis as AsyncRedis
 from starlette.concurrency import run_in_threadpool
 
 from api.announcing import Announcements
 from api.key_cache import KeyCache
+from api.openai.answering import Answering
+from api.openai.catalogue import ModelList
+from api.openai.outlook import Outlook
+from api.openai.queues import StoreQueues
+from api.openai.resends import Resends
 from api.rate_limit import RateLimit
 from api.readiness import ReadinessProbe
 from api.waiting import Waiting
-from lepton_tasks.broker.connection import connect
+from lepton_tasks.broker.connection import connect, connect_async
 from lepton_tasks.broker.wakeups import Announcer
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.webhooks.guard import EgressGuard, parse_networks
+
+_ASYNC_SECONDS: Final = 2.0
+_RESEND_SECONDS: Final = 30.0
+"""Beyond the longest wait, how long a request that is sent again finds its first jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,9 @@ class Services:
     guard: EgressGuard
     requests: RateLimit
     tokens: RateLimit
+    async_redis: AsyncRedis
+    answering: Answering
+    models: ModelList
 
 
 @asynccontextmanager
@@ -52,6 +65,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     store = await run_in_threadpool(open_store, settings)
     try:
         client = connect(settings.redis_url, settings.publish_timeout)
+        async_client = connect_async(settings.redis_url, _ASYNC_SECONDS)
         producer = Producer(settings, store)
         waiting = Waiting(store.jobs, settings.redis_url)
         announcements = Announcements(Announcer(client, is_away=lambda: False))
@@ -64,6 +78,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 networks=parse_networks(settings.webhook_private_networks),
             )
             burst = settings.rate_burst_seconds
+            tokens = RateLimit("tokens", settings.token_rate, burst)
+            answering = Answering(
+                producer,
+                tokens,
+                waiting,
+                announcements,
+                Resends(async_client, settings.answer_seconds + _RESEND_SECONDS),
+                Outlook(StoreQueues(store), settings.answer_seconds),
+                settings.answer_seconds,
+            )
             yield Services(
                 settings=settings,
                 store=store,
@@ -75,8 +99,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 keys=keys,
                 guard=guard,
                 requests=RateLimit("requests", settings.request_rate, burst),
-                tokens=RateLimit("tokens", settings.token_rate, burst),
+                tokens=tokens,
+                async_redis=async_client,
+                answering=answering,
+                models=ModelList(settings),
             )
+            await answering.close()
         finally:
             waiting.release()
             task.cancel()
@@ -84,6 +112,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             await run_in_threadpool(announcements.close)
             producer.close()
             client.close()
+            await async_client.aclose()
     finally:
         store.close()
 

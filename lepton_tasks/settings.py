@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """
     rate_burst_seconds: float = Field(default=10.0, gt=0, le=3600)
     """How many seconds' worth of either a tenant may use at once after a rest."""
+    answer_seconds: float = Field(default=120.0, gt=0, le=600)
+    """Longest that a call of the OpenAI-compatible API waits for its answer."""
     default_tenant: str = "default"
     """Tenant of jobs that come without an API key: Python and Celery producers on this machine."""
     webhook_allow_private: bool = False

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Caller, Tenant
 from api.body import read_object, takes
 from api.intake import check_webhook, read_job_request
+from api.putting import put
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
-from lepton_tasks.errors import LeptonError, Overloaded
-from lepton_tasks.jobs import Job, NewJob, Submitted
+from lepton_tasks.jobs import Job
 from lepton_tasks.states import TERMINAL, JobState
 
 MAX_WAIT_SECONDS: Final = 60.0
@@ -55,32 +55,12 @@ async def submit(
     else:
         job = await run_in_threadpool(services.producer.admission.admit, tenant, asked)
     await check_webhook(job.webhook, services.guard)
-    submitted = await _put(services, job, response)
+    [submitted], used = await put(services.producer, services.tokens, [job])
+    response.headers.update(used)
     response.headers["location"] = f"/v1/jobs/{submitted.id}"
     if submitted.replayed:
         response.headers["idempotent-replayed"] = "true"
     return JobAccepted.of(submitted)
-
-
-async def _put(services: Services, job: NewJob, response: Response) -> Submitted:
-    """Store a job within its tenant's rate; one that was accepted before takes nothing of it."""
-    tokens = services.tokens
-    try:
-        left = tokens.take(job.tenant, job.cost)
-    except Overloaded:
-        earlier = await run_in_threadpool(services.store.jobs.earlier, [job])
-        if earlier is None:
-            raise
-        return earlier[0]
-    try:
-        [submitted] = await services.producer.put_async([job])
-    except LeptonError:
-        tokens.give_back(job.tenant, job.cost)
-        raise
-    if submitted.replayed:
-        tokens.give_back(job.tenant, job.cost)
-    response.headers.update(tokens.headers(left))
-    return submitted
 
 
 @router.get("/{job_id}", response_model=JobView, response_model_exclude_unset=True)

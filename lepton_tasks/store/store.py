@@ -24,6 +24,7 @@ from lepton_tasks.store.retention import RetentionStore
 from lepton_tasks.store.schema import check_schema, check_writable, schema_revision, upgrade_schema
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
+from lepton_tasks.store.waits import WaitStore
 
 
 class Store:
@@ -51,6 +52,7 @@ class Store:
         self.documents = DocumentStore(database)
         self.corpus_index = CorpusIndexStore(database)
         self.progress = ProgressStore(database)
+        self.waits = WaitStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""
