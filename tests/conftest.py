@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,11 @@ def pytest_configure() -> None:
     """Property tests take the same examples in every run, and as long as a busy machine needs.
 
     To look for new ones: ``pytest --hypothesis-profile=default``.
+
+    A shell's background process ignores SIGINT, and so would all that the tests start and stop.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile(
         "suite",
         deadline=None,
