@@ -69,6 +69,8 @@ def run(
         lepton run question-answering --field question="谁写了《红楼梦》？"
         --field context="《红楼梦》是清代作家曹雪芹所作。"
 
+        lepton run chat "你好，请推荐一个景点"
+
         lepton run moderation --input '["Good morning", "早上好"]'
     """
     settings = load_settings()
@@ -107,17 +109,18 @@ def _items(task: AnyTask, texts: list[str], fields: list[str], given: str) -> An
         if task.item_model is None:
             raise InvalidInput(f"an item of {task.name} is one text; give it bare", "--field")
         return read_values(fields, "--field", task.input_schema())
-    if task.item_model is not None:
+    if task.from_text("") is None:
         names = " and ".join(f"--field {name}=…" for name in _needed(task))
         raise InvalidInput(
             f"an item of {task.name} has fields; use {names}, or --input with JSON", "input"
         )
     if texts:
-        return texts if len(texts) > 1 else texts[0]
+        items = [task.from_text(text) for text in texts]
+        return items if len(items) > 1 else items[0]
     if sys.stdin.isatty():
         raise InvalidInput("give a text, or send one on standard input", "input")
     try:
-        return sys.stdin.buffer.read().decode("utf-8").rstrip("\r\n")
+        return task.from_text(sys.stdin.buffer.read().decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"standard input is not UTF-8 at byte {error.start}; convert it", "input"

@@ -88,6 +88,10 @@ class Task(ABC, Generic[OptionsT, OutputT]):
         """Make of an admitted JSON value what :meth:`encode` takes: a text or an item_model."""
         return value if self.item_model is None else self.item_model.model_validate(value)
 
+    def from_text(self, text: str) -> Any:
+        """Make an item of one text, as people type it; None where an item needs more."""
+        return text if self.item_model is None else None
+
     def cost(self, item: Any) -> int:
         """Tokens that an admitted ``item`` is charged, estimated from its bytes (≥ 1)."""
         size = sum(len(text.encode("utf-8", "ignore")) for _, text in texts_of(item))

@@ -116,6 +116,12 @@ def _patterns(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleE
     return Patterns(entry.name)
 
 
+def _retrieval_chat(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
+    from workers.engines.retrieval_chat import build_retrieval_chat
+
+    return build_retrieval_chat(entry.name, read_folder(entry.model_folder))
+
+
 def _tagger(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
     from workers.engines.tagger import build_tagger
 
@@ -179,6 +185,7 @@ _OWN: Final[Mapping[str, _OwnBuilder]] = {
     "extractive-qa": _extractive_qa,
     "nli-zero-shot": _nli_zero_shot,
     "patterns": _patterns,
+    "retrieval-chat": _retrieval_chat,
     "sentence-embedding": _sentence_embedding,
     "sentence-picker": _sentence_picker,
     "sequence-classification": _hub_classifier,

@@ -66,6 +66,9 @@ def test_texts_options_and_fields_become_a_request(admitted: Callable[..., Any])
     assert admitted("moderation", "--input", '["早", "hi"]')["inputs"] == ["早", "hi"]
     pair = admitted("pairs", "--field", "text=5", "--field", "others=五", "--field", "others=6")
     assert pair["inputs"] == [{"text": "5", "others": ["五", "6"]}]
+    said = admitted("chat", "你好")
+    assert said["inputs"] == [{"messages": [{"role": "user", "content": "你好"}]}]
+    assert len(admitted("chat", "你好", "hi")["inputs"]) == 2
     whole = admitted("pairs", "--input", '[{"text": "好", "case": false}]')
     assert (whole["inputs"], whole["single"]) == ([{"text": "好", "case": False}], False)
 

@@ -1,0 +1,154 @@
+"""Dialogue: the messages so far go in, the assistant's next message comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem
+from lepton_tasks.nlp.generating import GenerationInput
+from lepton_tasks.nlp.language import Language, detect_language
+from lepton_tasks.nlp.sampling_options import SamplingOptions
+
+MOST_MESSAGES: Final = 64
+"""Messages of one item."""
+
+Role = Literal["system", "user", "assistant"]
+
+
+class ChatMessage(TaskItem):
+    """One message of a dialogue."""
+
+    role: Role
+    content: str
+
+
+class ChatItem(TaskItem):
+    """The messages so far: a ``system`` message first, if any, and one of the user last."""
+
+    messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1, max_length=MOST_MESSAGES)]
+
+    @field_validator("messages")
+    @classmethod
+    def _ordered(cls, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+        if messages[-1].role != "user":
+            raise ValueError(f"the last message must be the user's, not one of {messages[-1].role}")
+        for place, one in enumerate(messages[1:], 1):
+            if one.role == "system":
+                raise ValueError(f"message {place} has the role system; only the first may")
+        return messages
+
+
+class ChatOptions(SamplingOptions):
+    """How to answer. The options of sampling concern models that generate."""
+
+    language: Language | None = None
+
+
+class ChatAnswer(BaseModel):
+    """The assistant's message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class ChatUsage(BaseModel):
+    """Tokens as the model counts them; a model that retrieves counts words and Han characters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ChatOutput(BaseModel):
+    """The answer.
+
+    ``finish_reason`` is ``stop`` where the model or a stop string ended it, ``length`` where
+    it has ``max_tokens``, ``cancelled`` where the job was cancelled meanwhile. ``score``, 0
+    to 1, is how well a stored answer fits; null where the text was generated. ``seed`` is the
+    one that was drawn with, null where nothing was drawn.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: ChatAnswer
+    finish_reason: Literal["stop", "length", "cancelled"]
+    usage: ChatUsage
+    score: float | None
+    seed: int | None
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatInput(GenerationInput):
+    """A dialogue as an engine takes it: ``messages`` are (role, content), ``text`` the last one."""
+
+    messages: tuple[tuple[Role, str], ...] = ()
+
+
+class Chat(Task[ChatOptions, ChatOutput]):
+    """Answer one dialogue.
+
+    The engine's raw result is that of every engine that generates, and where it chose among
+    stored answers also ``score``.
+    """
+
+    name = "chat"
+    summary = "Answer the last message of a dialogue, in English or Chinese."
+    engine = "retrieval-chat"
+    item_model = ChatItem
+    options_model = ChatOptions
+    output_model = ChatOutput
+    examples = (
+        Example({"messages": [{"role": "user", "content": "Hello! How are you?"}]}),
+        Example({"messages": [{"role": "user", "content": "你好，请帮我推荐一个免费的景点。"}]}),
+        Example(
+            {
+                "messages": [
+                    {"role": "system", "content": "你是一个旅游助手。"},
+                    {"role": "user", "content": "我想找一家评分高的酒店。"},
+                    {"role": "assistant", "content": "北京天泰宾馆很不错。"},
+                    {"role": "user", "content": "它的电话是多少？"},
+                ]
+            }
+        ),
+    )
+
+    def from_text(self, text: str) -> dict[str, Any]:
+        """Make a dialogue of one message of the user."""
+        return {"messages": [{"role": "user", "content": text}]}
+
+    def encode(self, item: ChatItem, options: ChatOptions) -> ChatInput:
+        """Take the messages as they are; the language is that of the user's last one."""
+        last = item.messages[-1].content
+        return ChatInput(
+            last,
+            options.language or detect_language(last),
+            options.spec(),
+            tuple((one.role, one.content) for one in item.messages),
+        )
+
+    def decode(
+        self, raw: Mapping[str, Any], model_input: ModelInput, options: ChatOptions
+    ) -> ChatOutput:
+        """Sort the engine's raw result into the answer."""
+        if not isinstance(model_input, ChatInput):
+            raise TypeError(f"chat decodes ChatInput, not {type(model_input).__name__}")
+        score, spec = raw.get("score"), model_input.spec
+        drawn = score is None and spec.temperature > 0
+        return ChatOutput(
+            message=ChatAnswer(content=raw["text"]),
+            finish_reason=raw["finish_reason"],
+            usage=ChatUsage(
+                prompt_tokens=raw["prompt_tokens"], completion_tokens=raw["completion_tokens"]
+            ),
+            score=score,
+            seed=spec.seed if drawn else None,
+            language=model_input.language,
+        )

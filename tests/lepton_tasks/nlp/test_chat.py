@@ -1,0 +1,92 @@
+"""Dialogue as a task: which orders are taken, and how answers are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lepton_tasks.errors import InvalidInput
+from lepton_tasks.nlp.admission import admit_item
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.chat import MOST_MESSAGES, Chat, ChatInput, ChatOptions
+
+TASK = Chat()
+RAW = {"text": "好的。", "finish_reason": "stop", "prompt_tokens": 7, "completion_tokens": 3}
+
+
+def said(*messages: tuple[str, object]) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": content} for role, content in messages]}
+
+
+def encoded(*messages: tuple[str, str], **options: Any) -> ChatInput:
+    item = TASK.read_item(said(*messages))
+    return TASK.encode(item, ChatOptions.model_validate(options))
+
+
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        ({"messages": []}, "input.messages"),
+        ({}, "input.messages"),
+        ({"messages": "你好"}, "input.messages"),
+        (said(("robot", "你好")), "input.messages[0].role"),
+        (said(("user", None)), "input.messages[0].content"),
+        (said(("user", ["你好"])), "input.messages[0].content"),
+        (said(("user", "  ")), "input.messages[0].content"),
+        (said(("user", "\ud800")), "input.messages[0].content"),
+        (said(("user", "你好"), ("assistant", "您好")), "input.messages"),
+        (said(("system", "简短。")), "input.messages"),
+        (said(("user", "你好"), ("system", "简短。"), ("user", "在吗")), "input.messages"),
+        (said(*[("user", "在吗")] * (MOST_MESSAGES + 1)), "input.messages"),
+        (said(("user", "长" * 20_001)), "input"),
+        ({"messages": [{"role": "user", "content": "Hi", "name": "x"}]}, "input.messages[0].name"),
+        ({**said(("user", "Hi")), "history": [1, 0]}, "input.history"),
+    ],
+)
+def test_what_is_no_dialogue_is_refused_and_named(item: Any, place: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        admit_item(item, TASK)
+    assert refused.value.param == place
+    assert "长" not in str(refused.value)
+
+
+def test_the_engine_gets_all_messages_as_they_are() -> None:
+    messages = (("system", "简短。"), ("user", "ｈｉ "), ("assistant", "您好"), ("user", "謝謝 😀"))
+    found = encoded(*messages, temperature=0.5, seed=3, max_tokens=9, stop="。")
+    assert found.messages == messages
+    assert (found.text, found.language) == ("謝謝 😀", "zh")
+    assert (found.spec.seed, found.spec.max_new_tokens, found.spec.stop) == (3, 9, ("。",))
+    assert hash(found) == hash(encoded(*messages, temperature=0.5, seed=3, max_tokens=9, stop="。"))
+
+
+@pytest.mark.parametrize(("option", "language"), [(None, "en"), ("zh", "zh")])
+def test_the_language_is_that_of_the_last_message(option: str | None, language: str) -> None:
+    found = encoded(("user", "你好"), ("assistant", "您好"), ("user", "Thanks!"), language=option)
+    assert found.language == language
+
+
+def test_a_generated_answer_tells_its_seed_where_it_was_drawn() -> None:
+    for temperature, seed in ((0.0, None), (0.8, 5)):
+        options = ChatOptions(temperature=temperature, seed=5)
+        given = TASK.encode(TASK.read_item(said(("user", "你好"))), options)
+        found = TASK.decode(RAW, given, options)
+        assert (found.message.role, found.message.content) == ("assistant", "好的。")
+        assert (found.seed, found.score, found.usage.prompt_tokens) == (seed, None, 7)
+
+
+def test_a_stored_answer_tells_its_score() -> None:
+    options = ChatOptions(temperature=0.8)
+    given = TASK.encode(TASK.read_item(said(("user", "你好"))), options)
+    found = TASK.decode({**RAW, "score": 0.7}, given, options)
+    assert (found.score, found.seed) == (0.7, None)
+
+
+def test_another_tasks_input_is_refused() -> None:
+    with pytest.raises(TypeError, match="ChatInput"):
+        TASK.decode(RAW, ModelInput("你好", "zh"), ChatOptions())
+
+
+def test_one_text_is_a_dialogue_of_one_message() -> None:
+    item = admit_item(TASK.from_text("你好"), TASK)
+    assert item == said(("user", "你好"))
