@@ -19,3 +19,11 @@ class TemporaryFailure(ModelError):
 
 class CatalogueError(ModelError):
     """The catalogue of models is unreadable or names no model for a task."""
+
+
+class InputRefused(Exception):
+    """One input cannot be encoded; ``message`` says why and quotes nothing of it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

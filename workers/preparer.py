@@ -13,7 +13,7 @@ from lepton_tasks.nlp.base import ModelInput, characters_of
 from workers.batcher import Batcher
 from workers.bounded import BoundedCalls
 from workers.engines.base import Engine
-from workers.errors import ModelError
+from workers.errors import InputRefused, ModelError
 from workers.held import HeldJob, Input, Item
 from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
 from workers.progress import Region
@@ -143,9 +143,11 @@ class Preparer:
             self._in_work.clear()
 
     def _fail(self, one: Input, error: Exception) -> None:
-        slow = isinstance(error, TimeoutError)
+        outcome = ENCODING_TIMEOUT if isinstance(error, TimeoutError) else ENCODING_FAILED
+        if isinstance(error, InputRefused):
+            outcome = Failed(error.code, str(error))
         logger.warning("job %s: an input cannot be encoded: %s", one.job.claim.id, describe(error))
-        self._failures.fail([one], ENCODING_TIMEOUT if slow else ENCODING_FAILED)
+        self._failures.fail([one], outcome)
 
 
 def encode(inputs: Sequence[Input]) -> list[Item]:

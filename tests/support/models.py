@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -146,3 +147,40 @@ def load_seq2seq_network(folder: Path) -> Any:
 def load_decoder_network(folder: Path) -> Any:
     """Load what :func:`save_decoder` wrote with transformers alone."""
     return AutoModelForCausalLM.from_pretrained(folder).eval()
+
+
+CHAT_TEMPLATES: Final[Mapping[str, str]] = {
+    "qwen2": (
+        "{%- if messages[0]['role'] != 'system' %}"
+        "{{- '<|im_start|>system\\nBe of help.<|im_end|>\\n' }}{%- endif %}\n"
+        "{%- for message in messages %}\n"
+        "    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\n"
+        "{%- endfor %}\n"
+        "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+    ),
+    "llama": (
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['role'] == 'system' %}{{ raise_exception('no ' + message['content']) }}"
+        "{% elif message['role'] == 'user' %}"
+        "{{ '[INST] ' + message['content'] | trim + ' [/INST]' }}"
+        "{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+    ),
+}
+"""Chat templates in the manner of two families; one takes no system message."""
+
+
+def save_chat_decoder(folder: Path, family: str, **changes: Any) -> Path:
+    """Write a random decoder of ``family`` with a tokenizer and a chat template like its own."""
+    save_decoder(folder, family, vocab_size=_VOCABULARY + 8, **changes)
+    file = folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
+    tokenizer.save(str(file))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": {"__type": "AddedToken", "content": "</s>", "special": True},
+        "chat_template": CHAT_TEMPLATES[family],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder

@@ -20,6 +20,7 @@ from lepton_tasks.supervisor.progress import (
     ProgressReader,
 )
 from tests.support.held import held
+from workers.errors import InputRefused
 from workers.held import Input
 from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
 from workers.preparer import CHUNK_CHARACTERS, Preparer
@@ -98,6 +99,23 @@ def test_one_bad_input_fails_alone(bench: Bench) -> None:
     bench.preparer.add([held("good", "bad one", "fine")])
     bench.run_until(lambda: len(bench.queue) == 2 and bench.failures.seen)
     assert bench.failures.seen == [("bad one", ENCODING_FAILED)]
+
+
+def test_an_engine_may_say_why_it_refuses_an_input(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = held("good", "odd")
+    encode = type(job.task).encode
+
+    def refusing(task: Any, text: str, options: Any) -> Any:
+        if text == "odd":
+            raise InputRefused("too_odd", "only even texts are taken")
+        return encode(task, text, options)
+
+    monkeypatch.setattr(type(job.task), "encode", refusing)
+    bench.preparer.add([job])
+    bench.run_until(lambda: len(bench.queue) == 1 and bench.failures.seen)
+    assert bench.failures.seen == [("odd", Failed("too_odd", "only even texts are taken"))]
 
 
 def test_one_slow_input_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ _WANTED: Final = (
     "config.json",
     "generation_config.json",
     "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
     "*.safetensors",
     "model.safetensors.index.json",
     "README.md",

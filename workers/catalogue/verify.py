@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lepton_tasks.errors import LeptonError
+from lepton_tasks.nlp.chat import Chat
 from lepton_tasks.nlp.registry import AnyTask
 from workers.catalogue.entries import CatalogueEntry
 from workers.catalogue.lock import Pin
@@ -16,6 +17,7 @@ from workers.engines.encoder import package_folder
 from workers.engines.folder import WEIGHTS, read_config, weights_header
 from workers.engines.labels import Activation, map_labels
 from workers.errors import ModelRefused
+from workers.generation.chat_template import read_chat_template
 
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 _INDEX: Final = "model.safetensors.index.json"
@@ -50,6 +52,8 @@ def faults(entry: CatalogueEntry, task: AnyTask | None, pin: Pin | None) -> Iter
         folder = entry.model_folder
         reads_tokenizer = entry.hub is not None or entry.engine in _READ_TOKENIZER
         yield from folder_faults(folder, needs_tokenizer=reads_tokenizer)
+        if entry.engine == "decoder" and entry.task == Chat.name:
+            read_chat_template(folder)
         if task is not None:
             _check_labels(entry, task, read_config(folder))
     except LeptonError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,10 +98,13 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def content_revision(folder: Path) -> str:
-    """Return a short hash of everything that is loaded from ``folder``: settings and weights."""
+def content_revision(folder: Path, further: Sequence[str] = ()) -> str:
+    """Return a short hash of everything that is loaded from ``folder``: settings and weights.
+
+    ``further`` are the names of files that this model reads beside them, as far as there are any.
+    """
     digest = hashlib.sha256()
-    for file in [*(folder / name for name in _OTHERS), *weight_files(folder)]:
+    for file in [*(folder / name for name in (*_OTHERS, *further)), *weight_files(folder)]:
         if not file.is_file():
             continue
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())

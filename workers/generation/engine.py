@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.chat import Chat
 from lepton_tasks.nlp.generating import GeneratedText
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
@@ -137,7 +138,9 @@ def build_decoder(entry: CatalogueEntry, device: torch.device) -> DecoderEngine:
 
     limits = read_limits(entry)
     dtype = getattr(torch, entry.dtype)
-    model = load_decoder(entry.name, entry.model_folder, device, dtype, limits)
+    model = load_decoder(
+        entry.name, entry.model_folder, device, dtype, limits, chat=entry.task == Chat.name
+    )
     return DecoderEngine(model, limits, entry.dtype)
 
 

@@ -13,9 +13,12 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.chat import ChatInput, Role
 from workers.engines.base import Encoded
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
-from workers.errors import ModelRefused
+from workers.errors import InputRefused, ModelRefused
+from workers.generation.chat_prompts import ChatPrompts, load_chat_prompts
+from workers.generation.chat_template import CHAT_FILES
 from workers.generation.limits import GenerationLimits
 from workers.generation.paged_model import BLOCK_TOKENS, PagedModel
 
@@ -26,7 +29,10 @@ _MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DecoderModel:
-    """A loaded model. ``ends`` are the tokens that end a text, ``context`` its most tokens."""
+    """A loaded model. ``ends`` are the tokens that end a text, ``context`` its most tokens.
+
+    ``chats`` makes prompts of dialogues, None where the model is for texts alone.
+    """
 
     name: str
     revision: str
@@ -34,24 +40,46 @@ class DecoderModel:
     tokenizer: Tokenizer
     ends: frozenset[int]
     context: int
+    chats: ChatPrompts | None = None
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
-        """Token ids of each prompt, in order; ``length`` is their number."""
-        encodings = self.tokenizer.encode_batch_fast([one.text for one in inputs])
-        return [Encoded(len(one.ids), one.ids) for one in encodings]
+        """Token ids of each prompt, in order; ``length`` is their number.
+
+        Raises:
+            InputRefused: one is a dialogue that the model cannot take.
+        """
+        found: list[Sequence[int] | None] = [
+            self._chat(one.messages) if isinstance(one, ChatInput) else None for one in inputs
+        ]
+        texts = [one.text for one, ids in zip(inputs, found, strict=True) if ids is None]
+        encoded = iter(self.tokenizer.encode_batch_fast(texts) if texts else ())
+        prompts = [next(encoded).ids if ids is None else ids for ids in found]
+        return [Encoded(len(ids), ids) for ids in prompts]
+
+    def _chat(self, messages: Sequence[tuple[Role, str]]) -> Sequence[int]:
+        if self.chats is None:
+            raise InputRefused("no_chat_template", f"the model {self.name} is not served for chat")
+        return self.chats.ids(messages)
 
 
 def load_decoder(
-    name: str, folder: Path, device: torch.device, dtype: torch.dtype, limits: GenerationLimits
+    name: str,
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    limits: GenerationLimits,
+    *,
+    chat: bool = False,
 ) -> DecoderModel:
     """Load the causal language model in ``folder`` and prove that it runs over a paged cache.
 
-    The whole cache is there afterwards: memory does not grow with the work. Raises
-    ModelRefused where the folder is incomplete or unsafe, or the model cannot be run
-    this way.
+    The whole cache is there afterwards: memory does not grow with the work. A model for
+    ``chat`` needs a chat template. Raises ModelRefused where the folder is incomplete or
+    unsafe, or the model cannot be run this way.
     """
-    network = load_pretrained(AutoModelForCausalLM, folder, device, dtype)
     tokenizer = load_tokenizer(folder)
+    chats = load_chat_prompts(folder, tokenizer) if chat else None
+    network = load_pretrained(AutoModelForCausalLM, folder, device, dtype)
     config = network.config.get_text_config()
     if tokenizer.get_vocab_size(with_added_tokens=True) > int(config.vocab_size):
         raise ModelRefused(
@@ -62,11 +90,12 @@ def load_decoder(
     paged.check()
     model = DecoderModel(
         name,
-        content_revision(folder),
+        content_revision(folder, CHAT_FILES if chat else ()),
         paged,
         tokenizer,
         _ends(network),
         min(_context(config, limits.context, folder), paged.blocks * BLOCK_TOKENS),
+        chats,
     )
     logger.info(
         "%s: %d tokens of cache take %d MB; a request may have %d",
