@@ -71,9 +71,11 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             runtime.start()
 
     def info(self, worker: Any) -> dict[str, Any]:
-        """What ``inspect stats`` shows beside Celery's own: the models and their bytes."""
+        """What ``inspect stats`` shows beside Celery's own: models, their bytes, their versions."""
         runtime: Runtime | None = getattr(worker, "lepton_runtime", None)
-        return {} if runtime is None else {"models": runtime.models.memory()}
+        if runtime is None:
+            return {}
+        return {"models": runtime.models.memory(), "versions": runtime.models.versions()}
 
     def stop(self, worker: Any) -> None:
         """Drain, where the consumer's stop has not done so."""

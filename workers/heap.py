@@ -20,6 +20,17 @@ def give_back() -> None:
         trim(0)
 
 
+def collect_all() -> None:
+    """Collect also what :func:`settle_down` took out of sight: cycles of a model that has left.
+
+    It stops every thread for as long as a full collection takes.
+
+    >>> collect_all()
+    """
+    gc.unfreeze()
+    settle_down()
+
+
 def settle_down() -> None:
     """Take what is alive now out of the garbage collector's sight.
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Engine
@@ -20,6 +20,7 @@ RETRYABLE_REFUSAL_SECONDS: Final = 5.0
 """The same where the reason may pass: less than the wait of a job that is run again."""
 _CLOSE_SECONDS = 5.0
 
+W = TypeVar("W")
 Answer = Callable[[Engine | Refused], None]
 
 
@@ -59,15 +60,15 @@ class Wish:
     loading: Loading
 
 
-class LoadingThread:
+class LoadingThread(Generic[W]):
     """Brings models one after the other, on a thread that starts with the first wish.
 
     An error that ``bring`` lets through ends the process.
     """
 
-    def __init__(self, bring: Callable[[Wish], None]) -> None:
+    def __init__(self, bring: Callable[[W], None]) -> None:
         self._bring = bring
-        self._wishes: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
+        self._wishes: queue.SimpleQueue[W | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -76,7 +77,7 @@ class LoadingThread:
         """Whether nothing is loaded any more; ``bring`` may then give up."""
         return self._closed.is_set()
 
-    def add(self, wish: Wish) -> None:
+    def add(self, wish: W) -> None:
         """Bring that model when those before it are there. From one caller at a time."""
         self._wishes.put(wish)
         if self._thread is None:
@@ -109,6 +110,10 @@ class Refusals:
     def add(self, model: str, refused: Refused) -> None:
         """That model could not be loaded just now."""
         self._since[model] = (self._clock(), refused)
+
+    def forget(self, model: str) -> None:
+        """That model may be tried: it is another by now."""
+        self._since.pop(model, None)
 
     def get(self, model: str) -> Refused | None:
         """The refusal that still stands; None where the model may be tried."""

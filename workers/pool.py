@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import choose, load_catalogue
+from workers.catalogue.entries import choose
+from workers.catalogue.live import Change, LiveCatalogue
+from workers.catalogue.served import explainers
 from workers.engines.base import Engine, Lane
 from workers.heap import give_back
+from workers.heartbeat import Every
 from workers.loading import Loading, LoadingThread, Refusals, Wish
 from workers.refusal import Refused, unknown_model
 from workers.resident import ResidentModels
+from workers.swap import VersionSwaps
 from workers.tunings import Tunings
-from workers.warmer import Warmer, refusal
+from workers.warmer import Warmer, reason_of, refusal
+
+logger = logging.getLogger(__name__)
+
+_WATCH_SECONDS: Final = 1.0
+"""How often a look is taken at what is served; it costs a call a model to the file system."""
 
 
 class ModelPool:
@@ -26,7 +37,8 @@ class ModelPool:
     stays. Any other model of the catalogue is loaded when a job first names it, one
     after the other on a thread of their own, while all others go on. Where
     ``settings.model_memory_mb`` would be passed, the models used longest ago leave: they
-    take no new jobs, and their memory is free when their last job has ended.
+    take no new jobs, and their memory is free when their last job has ended. So does what
+    another version of it has replaced.
 
     Ask for the engine of each job anew: one that is held keeps its model in memory.
     """
@@ -46,17 +58,24 @@ class ModelPool:
         """
         self.tasks = tasks
         self._announce_loading = loading
-        self._catalogue = load_catalogue(settings)
-        self._defaults = {name: choose(self._catalogue, name, None) for name in tasks}
+        self._live = LiveCatalogue(settings)
+        self._defaults = {name: choose(self._live.entries, name, None).name for name in tasks}
         self._tunings = Tunings(settings)
         self._refusals = Refusals()
         self._loading: dict[str, Loading] = {}
         self._lock = threading.RLock()
-        self._thread = LoadingThread(self._grant)
+        self._thread = LoadingThread[Callable[[], None]](_call)
         self._resident = ResidentModels(
             settings.model_memory_mb, self._lock, lambda: self._thread.closed
         )
         self._warmer = Warmer(tasks, settings, self._resident)
+        self._swaps = VersionSwaps(
+            self._live, self._resident, self._warmer, self._tunings, self._refusals, self._lock
+        )
+        for name, reason in self._live.broken.items():
+            self._swaps.failed(name, None, reason)
+        self._watch = Every(_WATCH_SECONDS, self._look, "model versions")
+        self._watching = False
 
     def load_defaults(self) -> None:
         """Load, warm and tune the default models, and set this process's torch threads.
@@ -68,10 +87,9 @@ class ModelPool:
         """
         self._tunings.set_threads()
         served: dict[Lane, list[tuple[AnyTask, Engine]]] = {}
-        for name, task in self.tasks.items():
-            entry = self._defaults[name]
-            engine = self._warmer.warm(entry)
-            self._resident.add(entry.name, engine, pinned=True)
+        for name, task in sorted(self.tasks.items(), key=self._explains):
+            engine = self._warm_default(name)
+            self._resident.add(engine.name, engine, pinned=True)
             served.setdefault(engine.lane, []).append((task, engine))
         self._tunings.tune(served)
         give_back()  # measuring has used more than any micro-batch will
@@ -82,9 +100,10 @@ class ModelPool:
         ``task`` is one of those served; ``model`` a name of the catalogue, the task's
         default where it is None.
         """
-        entry = self._defaults[task] if model is None else self._catalogue.get(model)
+        catalogue = self._live.entries
+        entry = catalogue.get(self._defaults[task] if model is None else model)
         if entry is None or entry.task != task:
-            known = [one.name for one in self._catalogue.values() if one.task == task]
+            known = [one.name for one in catalogue.values() if one.task == task]
             return unknown_model(task, str(model), known)
         with self._lock:
             if (engine := self._resident.get(entry.name)) is not None:
@@ -93,16 +112,18 @@ class ModelPool:
                 return refused
             if entry.name not in self._loading:
                 self._loading[entry.name] = Loading()
-                self._thread.add(Wish(entry, self._loading[entry.name]))
+                wish = Wish(entry, self._loading[entry.name])
+                self._thread.add(partial(self._grant, wish))
             return self._loading[entry.name]
 
     def default(self, task: str) -> Engine:
         """Return the engine of the task's default model, once it is loaded."""
-        return self._resident[self._defaults[task].name]
+        return self._resident[self._defaults[task]]
 
     def is_demo(self, model: str) -> bool:
         """Whether the catalogue says of a model that it only demonstrates its task."""
-        return model in self._catalogue and self._catalogue[model].demo
+        entry = self._live.entries.get(model)
+        return entry is not None and entry.demo
 
     def budget(self, lane: Lane) -> int:
         """Padded tokens that a micro-batch of ``lane`` may hold."""
@@ -113,9 +134,63 @@ class ModelPool:
         with self._lock:
             return {**self._resident.describe(), "loading": list(self._loading)}
 
+    def versions(self) -> dict[str, Any]:
+        """Which version of a model serves, and which could not and why, for an operator."""
+        return self._swaps.describe()
+
+    def follow(self) -> None:
+        """From now on change models to the versions that are served, beside the work."""
+        if not self._watching:
+            self._watching = True
+            self._watch.start()
+
     def close(self) -> None:
         """Load nothing more. Who still waits is told nothing; a load in progress is left."""
+        if self._watching:
+            self._watch.stop()
         self._thread.close()
+
+    def _look(self) -> None:
+        self._resident.sweep()
+        for name in self._live.touched():
+            with self._lock:
+                self._thread.add(partial(self._follow, name))
+
+    def _follow(self, name: str) -> None:
+        with self._announce_loading():
+            self._swaps.apply(name)
+
+    def _explains(self, task: tuple[str, AnyTask]) -> bool:
+        """Explainers come last: what they explain may have to go back a version."""
+        explained = {name for name, _ in explainers(self._live.entries)}
+        return self._defaults[task[0]] in explained
+
+    def _warm_default(self, task: str) -> Engine:
+        """Load and warm; where a version cannot be, what served before it."""
+        name = self._defaults[task]
+        entry = self._live.entries[name]
+        try:
+            return self._warmer.warm(entry)
+        except Exception as error:
+            if not entry.version:
+                raise
+            self._swaps.failed(name, entry.version, reason_of(error)[0])
+            for change in self._live.before(name):
+                if (engine := self._warm_again(change, name)) is not None:
+                    return engine
+            raise
+
+    def _warm_again(self, change: Change, name: str) -> Engine | None:
+        entry = change[name]
+        if entry is None:
+            return None
+        try:
+            engine = self._warmer.warm(entry)
+        except Exception as error:  # noqa: BLE001 - there may be one before that
+            logger.error("nor can %s: %s", entry.version or "its own", reason_of(error)[0])
+            return None
+        self._live.take(change)
+        return engine
 
     def _grant(self, wish: Wish) -> None:
         with self._announce_loading():
@@ -130,7 +205,8 @@ class ModelPool:
 
     def _bring(self, wish: Wish) -> Engine | Refused:
         """Load, warm and hold a model."""
-        entry = wish.entry
+        # What was wished for may be another version by now.
+        entry = self._live.entries.get(wish.entry.name, wish.entry)
         try:
             engine = self._warmer.warm(entry)
         except Exception as error:  # noqa: BLE001 - its producers are told
@@ -138,3 +214,7 @@ class ModelPool:
         self._resident.add(entry.name, engine)
         self._tunings.take(engine.lane)
         return engine
+
+
+def _call(work: Callable[[], None]) -> None:
+    work()

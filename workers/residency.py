@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -50,6 +50,12 @@ class Residency:
     def remove(self, name: str) -> None:
         """Count a model out."""
         del self._models[name]
+        self._pinned.discard(name)
+
+    def retire(self, name: str, key: str) -> None:
+        """Count a model on under another key, as the first that may leave."""
+        self._models = {key: self._models.pop(name), **self._models}
+        self._pinned.discard(name)
 
     def names(self) -> list[str]:
         """Models in memory, least recently used first."""
@@ -67,6 +73,11 @@ class Residency:
         """Bytes that leave with a model."""
         return self.used() - _total(self._models[other] for other in self._models if other != name)
 
+    def alone(self, name: str) -> set[Hashable]:
+        """The pieces of a model that no other has."""
+        others = (self._models[other] for other in self._models if other != name)
+        return set(self._models[name]).difference(*others)
+
     def added(self, footprint: Footprint) -> int:
         """Bytes of ``footprint`` that no model in memory has."""
         return _total([*self._models.values(), footprint]) - self.used()
@@ -75,10 +86,11 @@ class Residency:
         """Bytes of all models, what is shared counted once."""
         return _total(self._models.values())
 
-    def leaving_for(self, wanted: int) -> list[str]:
+    def leaving_for(self, wanted: int, kept: Collection[str] = ()) -> list[str]:
         """Models to let go so that ``wanted`` bytes more fit, least recently used first.
 
-        None of them leaves in vain: with any one of them kept there would be no room.
+        None of them leaves in vain: with any one of them kept there would be no room. Those
+        of ``kept`` stay as pinned ones do.
 
         Raises:
             NoRoom: not even letting all go that may go would do.
@@ -88,7 +100,7 @@ class Residency:
         for name in self._models:
             if self._fits(wanted, staying):
                 break
-            if name not in self._pinned:
+            if name not in self._pinned and name not in kept:
                 del staying[name]
                 leaving.append(name)
         if not self._fits(wanted, staying):

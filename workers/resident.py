@@ -6,7 +6,9 @@ import gc
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 from weakref import ref
 
@@ -14,6 +16,7 @@ import torch
 
 from workers.engines.base import Engine
 from workers.errors import ModelError
+from workers.heap import collect_all
 from workers.residency import Footprint, NoRoom, Residency
 
 logger = logging.getLogger(__name__)
@@ -23,6 +26,16 @@ HEADROOM_BYTES: Final = 64 << 20
 LOOK_SECONDS: Final = 0.5
 _WAITS_TO_COLLECT: Final = 4
 _MEGABYTE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """An engine that takes no new jobs, until the last of those that have it ends."""
+
+    engine: ref[Engine]
+    weights: Sequence[ref[torch.Tensor]]
+    revision: str
+    on_gpu: bool
 
 
 class ResidentModels:
@@ -40,6 +53,9 @@ class ResidentModels:
         self._lock = lock
         self._closed = closed
         self._gone: queue.SimpleQueue[ref[Engine]] = queue.SimpleQueue()
+        self._leaving: dict[str, _Leaving] = {}
+        self._retired = 0
+        self._staying: Collection[str] = ()
 
     def get(self, name: str) -> Engine | None:
         """An engine, as the one used last."""
@@ -48,6 +64,10 @@ class ResidentModels:
             if engine is not None:
                 self._memory.touch(name)
             return engine
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is an engine of that name."""
+        return name in self._engines
 
     def __getitem__(self, name: str) -> Engine:
         """An engine that is known to be there."""
@@ -59,13 +79,47 @@ class ResidentModels:
             self._memory.add(name, footprint(engine), pinned=pinned)
             self._engines[name] = engine
 
+    @contextmanager
+    def staying(self, names: Collection[str]) -> Iterator[None]:
+        """Let none of those models make room for others inside the block."""
+        self._staying = names
+        try:
+            yield
+        finally:
+            self._staying = ()
+
+    def count(self, name: str, engine: Engine) -> None:
+        """Count an engine that is to :meth:`replace` that of ``name``, beside it."""
+        with self._lock:
+            self._memory.add(_next(name), footprint(engine), pinned=True)
+
+    def discount(self, name: str) -> None:
+        """Count an engine no more that will not replace that of ``name`` after all."""
+        with self._lock:
+            self._memory.remove(_next(name))
+
+    def replace(self, name: str, engine: Engine) -> None:
+        """Hold an engine that was counted in the place of another, which leaves when it may."""
+        with self._lock:
+            pinned = self._memory.pinned(name)
+            self.retire(name)
+            self._memory.remove(_next(name))
+            self.add(name, engine, pinned=pinned)
+
+    def retire(self, name: str) -> None:
+        """Let an engine go, if it is there, without waiting for it."""
+        with self._lock:
+            if name in self._engines:
+                self._retired += 1
+                self._retire(name, f"{name}@{self._engines[name].revision}#{self._retired}")
+
     def make_room(self, name: str, wanted: int) -> None:
         """Let models go until ``wanted`` bytes fit for the model ``name``.
 
         Raises:
             ModelError: not even letting all go that may go would do, or the worker stops.
         """
-        while leaving := self._leaving_for(name, wanted):
+        while not self._closed() and (leaving := self._leaving_for(name, wanted)):
             self._let_go(leaving)
         if self._closed():
             raise ModelError("the worker is stopping")
@@ -76,6 +130,11 @@ class ResidentModels:
             added = self._memory.added(footprint(engine))
         self.make_room(name, added)
 
+    def sweep(self) -> None:
+        """Count out what has left meanwhile."""
+        with self._lock:
+            self._sweep()
+
     def describe(self) -> dict[str, Any]:
         """Bytes by model for an operator; ``own`` are those that would leave with it."""
         with self._lock:
@@ -85,6 +144,7 @@ class ResidentModels:
                 "used": self._memory.used(),
                 "models": {
                     name: {
+                        "revision": self._revision(name),
                         "bytes": self._memory.size(name),
                         "own": self._memory.own(name),
                         "default": self._memory.pinned(name),
@@ -94,10 +154,16 @@ class ResidentModels:
                 },
             }
 
+    def _revision(self, name: str) -> str:
+        if name in self._leaving:
+            return self._leaving[name].revision
+        return self._engines[name].revision if name in self._engines else ""
+
     def _leaving_for(self, name: str, wanted: int) -> list[str]:
         with self._lock:
+            self._sweep()
             try:
-                return self._memory.leaving_for(wanted)
+                return self._memory.leaving_for(wanted, self._staying)
             except NoRoom as error:
                 raise ModelError(
                     f"the model {name} needs {_megabytes(error.wanted)} MB beside "
@@ -110,10 +176,9 @@ class ResidentModels:
         """Give models up and wait until their memory is free, or the worker stops."""
         for name in names:
             with self._lock:
-                engine = self._engines.pop(name)
-            on_gpu = engine.lane.key.device.startswith("cuda")
-            held = ref(engine, self._gone.put)
-            del engine
+                if name not in self._leaving:
+                    self._retire(name, name)
+                held = self._leaving[name].engine
             waits = 0
             while held() is not None and not self._closed():
                 try:
@@ -122,11 +187,31 @@ class ResidentModels:
                     waits += 1
                     if waits % _WAITS_TO_COLLECT == 0:
                         gc.collect()  # an error's traceback may hold it in a cycle
-            if on_gpu:
-                torch.cuda.empty_cache()
             with self._lock:
-                self._memory.remove(name)
-            logger.info("the model %s left to make room", name)
+                self._sweep()
+
+    def _retire(self, name: str, key: str) -> None:
+        engine = self._engines.pop(name)
+        if key != name:
+            self._memory.retire(name, key)
+        on_gpu = engine.lane.key.device.startswith("cuda")
+        weights = [ref(tensor) for tensor in engine.tensors()]
+        held = ref(engine, self._gone.put)
+        self._leaving[key] = _Leaving(held, weights, engine.revision, on_gpu)
+
+    def _sweep(self) -> None:
+        """Count out what has left; its weights are free then, cycles or not."""
+        for key, one in list(self._leaving.items()):
+            if one.engine() is None:
+                own = self._memory.alone(key)
+                left = (tensor() for tensor in one.weights)
+                if any(t is not None and t.untyped_storage().data_ptr() in own for t in left):
+                    collect_all()
+                del self._leaving[key]
+                self._memory.remove(key)
+                if one.on_gpu:
+                    torch.cuda.empty_cache()
+                logger.info("the model %s has left the memory", key)
 
 
 def footprint(engine: Engine) -> Footprint:
@@ -140,6 +225,11 @@ def footprint(engine: Engine) -> Footprint:
     """
     storages = (tensor.untyped_storage() for tensor in engine.tensors())
     return {storage.data_ptr(): storage.nbytes() for storage in storages}
+
+
+def _next(name: str) -> str:
+    """Key of the engine that is to come under a name: no model is called so."""
+    return f"{name}@next"
 
 
 def _megabytes(size: int) -> int:

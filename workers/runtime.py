@@ -224,6 +224,7 @@ class Runtime:
         if self._settings.stall_seconds:
             self._stalling.start()
         self._cancelling.start()
+        self.models.follow()
         logger.info("serving %s as %s", ", ".join(self.models.tasks), self.worker_id)
 
     def room(self) -> int:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 
+from lepton_tasks.errors import LeptonError
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import CatalogueEntry
@@ -14,7 +15,7 @@ from workers.engines.base import Engine
 from workers.engines.loader import expected_bytes, load_engine
 from workers.engines.trunks import Trunks
 from workers.engines.warm import warm_up
-from workers.errors import ModelError, TemporaryFailure
+from workers.errors import TemporaryFailure
 from workers.refusal import Refused, model_unavailable
 from workers.resident import ResidentModels
 from workers.text_free import describe
@@ -59,15 +60,21 @@ def refusal(entry: CatalogueEntry, error: Exception) -> Refused:
     Raises:
         DeviceFault: ``error`` says that the device is broken.
     """
-    if is_device_fault(error):
-        raise DeviceFault(describe(error)) from error
-    retryable = isinstance(error, TemporaryFailure)
-    if isinstance(error, TemporaryFailure | ModelError):
-        reason = str(error)
-    elif is_out_of_memory(error):
-        reason, retryable = "the device has no memory left for it", True
-    else:
-        reason = f"loading or warming it raised {describe(error)}"
-        retryable = isinstance(error, OSError)
+    reason, retryable = reason_of(error)
     logger.warning("the model %s is not available: %s", entry.name, reason)
     return model_unavailable(entry.name, reason, [entry.folder, entry.encoder_folder], retryable)
+
+
+def reason_of(error: Exception) -> tuple[str, bool]:
+    """Why a model could not be loaded or warmed, without a text of a user; whether it may pass.
+
+    Raises:
+        DeviceFault: ``error`` says that the device is broken.
+    """
+    if is_device_fault(error):
+        raise DeviceFault(describe(error)) from error
+    if isinstance(error, LeptonError):
+        return str(error), isinstance(error, TemporaryFailure)
+    if is_out_of_memory(error):
+        return "the device has no memory left for it", True
+    return f"loading or warming it raised {describe(error)}", isinstance(error, OSError)

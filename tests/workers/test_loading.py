@@ -99,7 +99,7 @@ def test_a_granted_wish_is_not_held_while_the_next_is_waited_for() -> None:
 
 
 def test_a_thread_that_was_never_asked_closes() -> None:
-    thread = LoadingThread(lambda wish: None)
+    thread = LoadingThread[Wish](lambda wish: None)
     assert not thread.closed
     thread.close()
     assert thread.closed

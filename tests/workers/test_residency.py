@@ -90,3 +90,18 @@ def test_the_one_used_longest_ago_goes_first() -> None:
     assert memory.leaving_for(20) == ["b", "c"]
     with pytest.raises(NoRoom):
         memory.leaving_for(31)
+
+
+def test_what_another_replaces_is_the_first_to_leave_and_keeps_what_is_shared() -> None:
+    memory = Residency(bound=100)
+    memory.add("a", {"trunk": 40, "heads": 10}, pinned=True)
+    memory.add("other", {"more": 20})
+    memory.retire("a", "a@1")
+    memory.add("a", {"trunk": 40, "new": 10}, pinned=True)
+    assert memory.names() == ["a@1", "other", "a"]
+    assert memory.pinned("a") and not memory.pinned("a@1")
+    assert memory.alone("a@1") == {"heads"}
+    assert memory.leaving_for(30) == ["a@1"]
+    assert memory.leaving_for(25, kept=["a@1"]) == ["other"]
+    memory.remove("a@1")
+    assert memory.used() == 70
