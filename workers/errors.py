@@ -14,7 +14,14 @@ class ModelRefused(ModelError):
 
 
 class TemporaryFailure(ModelError):
-    """What a model needs is away for now; the same inputs may well succeed later."""
+    """What a model needs is away for now; the same inputs may well succeed later.
+
+    ``retry_after`` is for how many seconds it wants to be left alone, 0 where it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CatalogueError(ModelError):

@@ -118,7 +118,8 @@ class Finisher:
         """Seconds until a job is run again; None where how it went is final."""
         if not job.retryable or job.cancelled:
             return None
-        return self._retry_in(job.claim.retries)
+        wait = self._retry_in(job.claim.retries)
+        return None if wait is None else max(wait, job.retry_after)
 
 
 def _stored(write: Callable[[], set[str]], jobs: int) -> set[str]:
@@ -135,7 +136,9 @@ def settle(one: Input | Item, outcome: Outcome) -> bool:
     """Put an outcome into its job; True when that was the job's last open input."""
     job = one.job
     if isinstance(outcome, Failed):
-        return job.fail_item(one.place, outcome.code, outcome.message, outcome.retryable)
+        return job.fail_item(
+            one.place, outcome.code, outcome.message, outcome.retryable, outcome.retry_after
+        )
     try:
         output = _decoded(one, outcome)
     except Exception as error:  # noqa: BLE001 - one item's failure is an outcome

@@ -22,8 +22,8 @@ class HeldJob:
     ``demo`` says that its model only demonstrates the task, and is told in the answer.
 
     ``outputs`` holds one JSON text an input, filled in as micro-batches come back. Only
-    the finisher touches it, the counts and ``retryable``, set by an input whose failure may
-    pass; ``cancelled`` is set by whoever learns of it,
+    the finisher touches it, the counts, ``retryable``, set by an input whose failure may
+    pass, and ``retry_after``, the seconds until then; ``cancelled`` is set by whoever learns of it,
     ``started_at`` (monotonic seconds) by the runner, ``under_way`` (a suspect's place) by
     the preparer.
     """
@@ -40,6 +40,7 @@ class HeldJob:
     cancelled: bool = False
     last_error: bytes = b""
     retryable: bool = False
+    retry_after: float = 0.0
     demo: bool = False
     under_way: int | None = None
 
@@ -87,10 +88,18 @@ class HeldJob:
         self.open_items -= 1
         return self.open_items == 0
 
-    def fail_item(self, place: int, code: str, message: str, retryable: bool = False) -> bool:
+    def fail_item(
+        self,
+        place: int,
+        code: str,
+        message: str,
+        retryable: bool = False,
+        retry_after: float = 0.0,
+    ) -> bool:
         """Set one input's error; True when it was the last open one."""
         self.failed_items += 1
         self.retryable = self.retryable or retryable
+        self.retry_after = max(self.retry_after, retry_after)
         self.last_error = orjson.dumps({"code": code, "message": message})
         return self.complete(place, b'{"error":' + self.last_error + b"}")
 

@@ -20,12 +20,14 @@ class Done:
 class Failed:
     """Why there is no answer; ``message`` quotes nothing of the input.
 
-    ``retryable`` tells that the same input may succeed later: its job is run again.
+    ``retryable`` tells that the same input may succeed later: its job is run again, and not
+    before ``retry_after`` seconds.
     """
 
     code: str
     message: str
     retryable: bool = False
+    retry_after: float = 0.0
 
 
 Outcome = Done | Failed
@@ -48,7 +50,8 @@ def raised(error: Exception) -> Failed:
     (True, 'unavailable')
     """
     if isinstance(error, TemporaryFailure):
-        return Failed("unavailable", "what the model needs is away for now", retryable=True)
+        away = "what the model needs is away for now"
+        return Failed("unavailable", away, retryable=True, retry_after=error.retry_after)
     if is_out_of_memory(error):
         return Failed("out_of_memory", "the device had no memory left for it", retryable=True)
     return Failed("model_error", f"the model raised {type(error).__name__}")

@@ -27,8 +27,8 @@ from workers.engines.base import Lane
 from workers.finisher import Finisher
 from workers.generation.desk import Desk, naming
 from workers.generation.desks import Desks
-from workers.generation.engine import DecoderEngine
 from workers.generation.streamer import Streamer
+from workers.generation.writing import WritingEngine
 from workers.giving_back import give_back
 from workers.heap import settle_down
 from workers.heartbeat import Every, Heartbeat, reconciling
@@ -292,7 +292,7 @@ class Runtime:
 
     def _route(self, items: Sequence[Item]) -> None:
         engine = items[0].engine
-        if isinstance(engine, DecoderEngine):
+        if isinstance(engine, WritingEngine):
             self._desks.add(engine, items)
         else:
             self._queue.add(items)

@@ -57,3 +57,11 @@ def test_what_was_let_go_is_not_cancelled() -> None:
     jobs.discard([job])
     jobs.cancel(["job"])
     assert not job.cancelled
+
+
+def test_what_may_pass_waits_for_as_long_as_the_most_patient_of_its_inputs_asks() -> None:
+    job = held("a", "b", "c")
+    job.fail_item(0, "unavailable", "no", True, 7.0)
+    job.fail_item(1, "unavailable", "no", True, 3.0)
+    job.fail_item(2, "model_error", "no")
+    assert (job.retryable, job.retry_after) == (True, 7.0)

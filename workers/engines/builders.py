@@ -91,6 +91,12 @@ def _encoder_decoder(entry: CatalogueEntry, device: torch.device, _: Trunks) -> 
     return build_seq2seq(entry, device)
 
 
+def _upstream(entry: CatalogueEntry, device: torch.device, _: Trunks) -> Engine:
+    from workers.upstream.engine import build_upstream  # imports aiohttp
+
+    return build_upstream(entry)
+
+
 def _sentence_picker(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
     return build_sentence_picker(entry.name, read_folder(entry.model_folder))
 
@@ -184,6 +190,7 @@ _OWN: Final[Mapping[str, _OwnBuilder]] = {
     "explainer": _explainer,
     "extractive-qa": _extractive_qa,
     "nli-zero-shot": _nli_zero_shot,
+    "openai-upstream": _upstream,
     "patterns": _patterns,
     "retrieval-chat": _retrieval_chat,
     "sentence-embedding": _sentence_embedding,

@@ -9,9 +9,13 @@ from workers.engines.base import Engine
 def warm_up(task: AnyTask, engine: Engine) -> None:
     """Run the task's examples for the model from text to output, alone and together.
 
+    A model of another server has nothing to warm, and may be away for now.
+
     Raises:
         Exception: an example fails; the model cannot serve the task.
     """
+    if getattr(engine, "remote", False):
+        return
     examples = task.examples_for(engine.name)
     options = [chosen for _, chosen in examples]
     inputs = [task.encode(task.read_item(one.input), chosen) for one, chosen in examples]

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from workers.errors import TemporaryFailure
 from workers.finisher import Finisher
-from workers.generation.requests import (
-    Generation,
-    GenerationRefused,
-    GenerationRequest,
-    OnDevice,
-)
+from workers.generation.requests import Generation, GenerationRefused, OnDevice
 from workers.generation.streamer import Streamer, TextWriter
+from workers.generation.writing import Asked, Writer
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Failed, Outcome, raised
 from workers.progress import Share
 from workers.reporter import Reporter
-
-if TYPE_CHECKING:  # it imports transformers
-    from workers.generation.generator import Generator
 
 
 def naming(share: Share) -> OnDevice:
@@ -33,11 +26,11 @@ def naming(share: Share) -> OnDevice:
 
 
 class Desk:
-    """Hands encoded prompts to one generator; it never waits, the window bounds what it holds."""
+    """Hands encoded prompts to one writer; it never waits, the window bounds what it holds."""
 
     def __init__(
         self,
-        generator: Generator,
+        generator: Writer,
         finisher: Finisher,
         reporter: Reporter,
         streamer: Streamer,
@@ -107,7 +100,7 @@ class Desk:
             self._given_back.update(fresh)
         return fresh
 
-    def _submit(self, request: GenerationRequest, item: Item) -> None:
+    def _submit(self, request: Asked, item: Item) -> None:
         writer = None
         if request.spec.stream:
             writer = self._streamer.open(item.job.claim.id, item.job.claim.fence, item.place)
@@ -158,6 +151,10 @@ def _input_name(request_id: str) -> tuple[str, int]:
 
 
 def _failed(error: Exception) -> Failed:
-    """What came of a text that the generator gave up, whose cause it wraps."""
+    """What came of a text that the generator gave up, whose cause it wraps, or that was refused."""
+    if isinstance(error, GenerationRefused):
+        return Failed(error.code, str(error))
+    if isinstance(error, TemporaryFailure):
+        return raised(error)
     cause = error.__cause__
     return raised(cause if isinstance(cause, Exception) else error)

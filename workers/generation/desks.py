@@ -1,4 +1,4 @@
-"""The desks of all decoder models of a worker, opened when their first prompt comes."""
+"""The desks of all models of a worker that write, opened when their first prompt comes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from workers.generation.desk import Desk
-from workers.generation.engine import DecoderEngine
+from workers.generation.writing import WritingEngine
 from workers.held import HeldJob, Item
 
 IDLE_SECONDS: Final = 30.0
@@ -18,11 +18,11 @@ IDLE_SECONDS: Final = 30.0
 class Desks:
     """Hands items to the desk of their engine. All methods are for several threads."""
 
-    def __init__(self, open_desk: Callable[[DecoderEngine], Desk]) -> None:
+    def __init__(self, open_desk: Callable[[WritingEngine], Desk]) -> None:
         """``open_desk`` makes the desk of an engine; it is started here."""
         self._open = open_desk
-        self._desks: dict[DecoderEngine, Desk] = {}
-        self._used_at: dict[DecoderEngine, float] = {}
+        self._desks: dict[WritingEngine, Desk] = {}
+        self._used_at: dict[WritingEngine, float] = {}
         self._closed = False
         self._lock = threading.Lock()
 
@@ -30,7 +30,7 @@ class Desks:
         """Items that wait or are being written."""
         return sum(len(desk) for desk in list(self._desks.values()))
 
-    def add(self, engine: DecoderEngine, items: Sequence[Item]) -> None:
+    def add(self, engine: WritingEngine, items: Sequence[Item]) -> None:
         """Take items of one engine."""
         with self._lock:
             desk = self._desks.get(engine)

@@ -1,0 +1,1 @@
+"""Models on another server: texts are written by whatever speaks OpenAI's API."""
