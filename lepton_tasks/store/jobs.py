@@ -163,7 +163,7 @@ class JobStore:
             NotFound: the tenant has no such job, or (Gone) none any more.
         """
         with self._database.read() as connection:
-            row = connection.execute(_ONE, {"of_tenant": tenant, "job_id": job_id}).first()
+            row: Any = connection.execute(_ONE, {"of_tenant": tenant, "job_id": job_id}).first()
             if row is None:
                 raise missing(connection, job_id, tenant)
         return _view(row)
