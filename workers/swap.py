@@ -44,6 +44,7 @@ class VersionSwaps:
         self._refusals = refusals
         self._lock = lock
         self._failed: dict[str, dict[str, str | None]] = {}
+        self._heeded = dict(live.stamps())
 
     def apply(self, name: str) -> None:
         """Have serve under ``name`` what is to serve; tells the log where that cannot be.
@@ -51,16 +52,18 @@ class VersionSwaps:
         Raises:
             DeviceFault: the device is broken.
         """
-        began = time.monotonic()
+        began, stamp = time.monotonic(), self._live.stamps().get(name, "")
         wanted: Change = {}
         try:
             wanted = self._live.wanted(name)
             self._swap(wanted)
+            self._failed.pop(name, None)
         except Exception as error:  # noqa: BLE001 - what serves goes on, and the operator is told
             entry = wanted.get(name)
             self.failed(name, entry.version if entry else None, reason_of(error)[0])
             return
-        self._failed.pop(name, None)
+        finally:
+            self._heeded[name] = stamp
         entry = wanted[name]
         serves = "nothing" if entry is None else entry.version or "the catalogue's own"
         took = time.monotonic() - began
@@ -72,16 +75,16 @@ class VersionSwaps:
         logger.error("the model %s: version %s cannot serve: %s", name, version, reason)
 
     def describe(self) -> dict[str, Any]:
-        """By model what serves of it, and what was refused: as far as there are versions."""
-        failed = dict(self._failed)
-        return {
-            name: {
-                "version": None if entry is None else entry.version or None,
-                "refused": failed.get(name),
-            }
-            for name in {*failed, *self._live.entries}
-            if (entry := self._live.entries.get(name)) is None or entry.version or name in failed
-        }
+        """By model what serves of it and what was refused, where anything was ever served anew.
+
+        ``stamp`` marks the change to ``served.json`` that this is the outcome of.
+        """
+        entries, found = self._live.entries, {}
+        for name, stamp in list(self._heeded.items()):
+            version = entries[name].version if name in entries else ""
+            refused = self._failed.get(name)
+            found[name] = {"version": version or None, "refused": refused, "stamp": stamp}
+        return found
 
     def _swap(self, wanted: Change) -> None:
         change = {

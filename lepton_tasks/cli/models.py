@@ -1,4 +1,4 @@
-"""``lepton models``: what the catalogues offer, in a process of the model side."""
+"""``lepton models``: what the catalogues offer and which versions serve, by the model side."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import typer
 from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.settings import load_settings
 
-app = typer.Typer(help="Models: what there is, whether it is whole, and fetching more.")
+app = typer.Typer(
+    help="Models: what there is, whether it is whole, fetching more, and which version serves."
+)
 
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait until every running worker of its task has changed.")
+]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds that --wait waits at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -74,6 +80,69 @@ def pull(
         LEPTON_PROFILE=production lepton worker --tasks sentiment
     """
     _hand_over("pull", *(["--newest"] if newest else []), "--", *names)
+
+
+@app.command()
+def versions(
+    name: Annotated[str, typer.Argument(help="Name in the catalogue, or of a trained model.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List the versions of a model, the newest first: when, how large, how good, which serves.
+
+    Versions are what was trained here and published; they lie in LEPTON_VERSIONS_FOLDER.
+
+    Exit codes: 0, or 2 where there is no such model.
+    """
+    _hand_over("versions", *_json(as_json), "--", name)
+
+
+@app.command()
+def swap(
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    version: Annotated[str, typer.Argument(help="One that `lepton models versions` lists.")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve another version of a model, without a restart and without losing a job.
+
+    The version is verified first, as `lepton models verify` does; where anything is wrong,
+    nothing changes. Then every running worker loads it beside the old one, warms it, and
+    gives it to new jobs; jobs that are held end on the old one, whose memory is then free.
+    A worker that cannot load it goes on with the old one.
+
+    Exit codes: 0 it is served, 1 something is wrong with it, or with --wait a worker did not
+    change, 2 there is no such model or version.
+
+    For example:
+
+        lepton models versions topics
+
+        lepton models swap topics 20260131T080910Z-0123456789ab --wait
+    """
+    _hand_over("swap", *_rollout(wait, timeout), *_json(as_json), "--", name, version)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve again what a model served before, one step back each time.
+
+    Before the first version that is the catalogue's own model. Running workers change as
+    they do with `lepton models swap`.
+
+    Exit codes: 0 it is served, 1 nothing is known to have been before, or with --wait a
+    worker did not change, 2 there is no such model.
+    """
+    _hand_over("rollback", *_rollout(wait, timeout), *_json(as_json), "--", name)
+
+
+def _rollout(wait: bool, timeout: float) -> list[str]:
+    return ["--wait", "--timeout", f"{timeout:g}"] if wait else []
 
 
 def _json(wanted: bool) -> list[str]:

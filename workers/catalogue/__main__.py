@@ -1,4 +1,4 @@
-"""``python -m workers.catalogue``: list, show, verify, pull; ``lepton models`` starts it."""
+"""``python -m workers.catalogue``: what ``lepton models`` starts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from lepton_tasks.errors import ConfigError, LeptonError
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.settings import Settings, load_settings
+from workers.catalogue import versioning
 from workers.catalogue.entries import CatalogueEntry, every_model
 from workers.catalogue.lock import read_lock
 from workers.errors import CatalogueError
@@ -200,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument("--newest", action="store_true")
         else:
             action.add_argument("--json", action="store_true")
+    versioning.add_to(actions)
     return parser
 
 

@@ -49,6 +49,10 @@ class LiveCatalogue:
         self._stamps = stamps
         return sorted(names)
 
+    def stamps(self) -> Mapping[str, str]:
+        """What marks the last change that was seen, by model."""
+        return {name: str(stamp[0]) for name, stamp in self._stamps.items()}
+
     def wanted(self, name: str) -> Change:
         """What is to serve under ``name``, and under the names of those that explain it.
 

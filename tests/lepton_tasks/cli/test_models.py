@@ -45,6 +45,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
         (["show", "bge-m3"], ["show", "--", "bge-m3"]),
         (["verify"], ["verify", "--"]),
         (["verify", "a", "--", "-b"], ["verify", "--", "a", "-b"]),
+        (["versions", "topics", "--json"], ["versions", "--json", "--", "topics"]),
+        (["swap", "topics", "v2"], ["swap", "--", "topics", "v2"]),
+        (
+            ["swap", "topics", "v2", "--wait", "--timeout", "9"],
+            ["swap", "--wait", "--timeout", "9", "--", "topics", "v2"],
+        ),
+        (["rollback", "topics", "--json"], ["rollback", "--json", "--", "topics"]),
         (["pull", "--newest", "a", "b"], ["pull", "--newest", "--", "a", "b"]),
     ],
 )
