@@ -14,7 +14,7 @@ from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
 from workers.held import HeldJob, HeldJobs, Input, Item
-from workers.outcomes import Done, Failed, Outcome
+from workers.outcomes import Done, Failed, Outcome, refused
 from workers.reporter import Ended, Reporter
 from workers.text_free import describe
 from workers.vital import vital_thread
@@ -143,6 +143,8 @@ def settle(one: Input | Item, outcome: Outcome) -> bool:
         output = _decoded(one, outcome)
     except Exception as error:  # noqa: BLE001 - one item's failure is an outcome
         logger.warning("job %s: an answer cannot be decoded: %s", job.claim.id, describe(error))
+        if (why := refused(error)) is not None:
+            return job.fail_item(one.place, why.code, why.message)
         return job.fail_item(one.place, "decoding_failed", f"decoding raised {_name(error)}")
     return job.complete(one.place, output)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lepton_tasks.errors import InvalidInput
 from workers.device_faults import is_out_of_memory
-from workers.errors import TemporaryFailure
+from workers.errors import InputRefused, TemporaryFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,19 @@ ENCODING_TIMEOUT: Final = Failed(
 )
 
 
+def refused(error: Exception) -> Failed | None:
+    """What an input ends with that its task or its engine refused; None for any other error.
+
+    The messages of such errors quote nothing of a text.
+
+    >>> refused(InvalidInput("en-zh is the one pair", "target", "unsupported_pair")).code
+    'unsupported_pair'
+    """
+    return (
+        Failed(error.code, str(error)) if isinstance(error, InvalidInput | InputRefused) else None
+    )
+
+
 def raised(error: Exception) -> Failed:
     """The model raised ``error`` for this input alone.
 
@@ -49,6 +63,8 @@ def raised(error: Exception) -> Failed:
     >>> raised(MemoryError()).retryable, raised(TemporaryFailure("no route to host")).code
     (True, 'unavailable')
     """
+    if (own := refused(error)) is not None:
+        return own
     if isinstance(error, TemporaryFailure):
         away = "what the model needs is away for now"
         return Failed("unavailable", away, retryable=True, retry_after=error.retry_after)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.settings import Settings
-from workers.catalogue.entries import choose
+from workers.catalogue.entries import choose, how_to_get
 from workers.catalogue.live import Change, LiveCatalogue
 from workers.catalogue.served import explainers
 from workers.engines.base import Engine, Lane
@@ -104,7 +104,7 @@ class ModelPool:
         entry = catalogue.get(self._defaults[task] if model is None else model)
         if entry is None or entry.task != task:
             known = [one.name for one in catalogue.values() if one.task == task]
-            return unknown_model(task, str(model), known)
+            return unknown_model(task, str(model), known, how_to_get(task, str(model)))
         with self._lock:
             if (engine := self._resident.get(entry.name)) is not None:
                 return engine

@@ -13,9 +13,9 @@ from lepton_tasks.nlp.base import ModelInput, characters_of
 from workers.batcher import Batcher
 from workers.bounded import BoundedCalls
 from workers.engines.base import Engine
-from workers.errors import InputRefused, ModelError
+from workers.errors import ModelError
 from workers.held import HeldJob, Input, Item
-from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed
+from workers.outcomes import CANCELLED, ENCODING_FAILED, ENCODING_TIMEOUT, Failed, refused
 from workers.progress import Region
 from workers.text_free import describe
 from workers.vital import vital_thread
@@ -143,11 +143,11 @@ class Preparer:
             self._in_work.clear()
 
     def _fail(self, one: Input, error: Exception) -> None:
-        outcome = ENCODING_TIMEOUT if isinstance(error, TimeoutError) else ENCODING_FAILED
-        if isinstance(error, InputRefused):
-            outcome = Failed(error.code, str(error))
+        why = refused(error)
+        if why is None:
+            why = ENCODING_TIMEOUT if isinstance(error, TimeoutError) else ENCODING_FAILED
         logger.warning("job %s: an input cannot be encoded: %s", one.job.claim.id, describe(error))
-        self._failures.fail([one], outcome)
+        self._failures.fail([one], why)
 
 
 def encode(inputs: Sequence[Input]) -> list[Item]:

@@ -24,8 +24,8 @@ class Refused:
     retryable: bool = False
 
 
-def unknown_model(task: str, model: str, known: Iterable[str]) -> Refused:
-    """The catalogue has no such model for the task.
+def unknown_model(task: str, model: str, known: Iterable[str], hint: str = "") -> Refused:
+    """The catalogue has no such model for the task; ``hint`` ends the message.
 
     >>> unknown_model("moderation", "big", ["small", "best"]).message
     "there is no model 'big' for moderation; the models are: best, small"
@@ -33,7 +33,7 @@ def unknown_model(task: str, model: str, known: Iterable[str]) -> Refused:
     names = ", ".join(sorted(known))
     return Refused(
         "unknown_model",
-        f"there is no model {model[:_SHOWN]!r} for {task}; the models are: {names}",
+        f"there is no model {model[:_SHOWN]!r} for {task}; the models are: {names}{hint}",
     )
 
 

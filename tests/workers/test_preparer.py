@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lepton_tasks.crashes import Crashes
+from lepton_tasks.errors import InvalidInput
 from lepton_tasks.in_work import InWork
 from lepton_tasks.queues import Priority
 from lepton_tasks.supervisor.progress import (
@@ -116,6 +117,21 @@ def test_an_engine_may_say_why_it_refuses_an_input(
     bench.preparer.add([job])
     bench.run_until(lambda: len(bench.queue) == 1 and bench.failures.seen)
     assert bench.failures.seen == [("odd", Failed("too_odd", "only even texts are taken"))]
+
+
+def test_what_a_task_refuses_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = held("good", "other", "fine")
+    encode = type(job.task).encode
+
+    def choosy(task: Any, text: str, options: Any) -> Any:
+        if text == "other":
+            raise InvalidInput("this pair is not served", "target", "unsupported_pair")
+        return encode(task, text, options)
+
+    monkeypatch.setattr(type(job.task), "encode", choosy)
+    bench.preparer.add([job])
+    bench.run_until(lambda: len(bench.queue) == 2 and bench.failures.seen)
+    assert bench.failures.seen == [("other", Failed("unsupported_pair", "this pair is not served"))]
 
 
 def test_one_slow_input_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.catalogue.entries import how_to_get
 from workers.refusal import model_unavailable, unknown_model
 
 parts = st.text(st.sampled_from("abc模型_-.7"), min_size=1, max_size=6).filter(
@@ -60,3 +61,11 @@ def test_a_name_that_a_client_chose_is_cut_and_quoted(model: str) -> None:
     assert len(message) < 600
     assert "\n" not in message
     message.encode()  # no half of a character
+
+
+def test_a_model_of_the_hub_says_how_to_get_it() -> None:
+    refused = unknown_model("embedding", "bge-m3", ["embedding"], how_to_get("embedding", "bge-m3"))
+    assert refused.message.endswith(
+        "the models are: embedding; `lepton models pull bge-m3` fetches BAAI/bge-m3 of the hub"
+    )
+    assert how_to_get("moderation", "bge-m3") == "", "a model of another task"

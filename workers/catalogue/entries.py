@@ -189,6 +189,20 @@ def read_catalogue(path: Path) -> dict[str, CatalogueEntry]:
     return entries
 
 
+def how_to_get(task: str, model: str) -> str:
+    """Add to a message what makes an absent ``model`` one of the catalogue; empty if nothing does.
+
+    >>> how_to_get("embedding", "bge-m3")
+    '; `lepton models pull bge-m3` fetches BAAI/bge-m3 of the hub'
+    >>> how_to_get("embedding", "no-such-model")
+    ''
+    """
+    entry = read_catalogue(PRODUCTION_CATALOGUE).get(model)
+    if entry is None or entry.task != task:
+        return ""
+    return f"; `lepton models pull {model}` fetches {entry.hub} of the hub"
+
+
 def choose(entries: Mapping[str, CatalogueEntry], task: str, model: str | None) -> CatalogueEntry:
     """Return the entry called ``model``, or the default one of ``task`` if that is None.
 
@@ -198,7 +212,8 @@ def choose(entries: Mapping[str, CatalogueEntry], task: str, model: str | None) 
     if model is not None:
         if model not in serving:
             known = ", ".join(sorted(serving)) or "none"
-            raise CatalogueError(f"no model {model!r} for {task}; the catalogue has: {known}")
+            hint = how_to_get(task, model)
+            raise CatalogueError(f"no model {model!r} for {task}; the catalogue has: {known}{hint}")
         return serving[model]
     defaults = [entry for entry in serving.values() if entry.default]
     if len(defaults) != 1:
