@@ -110,7 +110,7 @@ class Admission:
             InvalidInput: an option is unknown or wrong; ``param`` is ``options.<name>``.
         """
         if options is None:
-            return {}
+            options = {}
         if not isinstance(options, Mapping):
             raise InvalidInput("options must be an object", "options", "invalid_type")
         known = task.options_model.model_fields

@@ -15,8 +15,9 @@ class GenerationSpec:
     ``temperature`` 0 takes the likeliest token every time; above it tokens are drawn,
     from the ``top_k`` likeliest (0 for all) that together hold ``top_p``, with the
     random numbers of ``seed``. ``stop`` strings end the text and are not part of it.
-    ``beams`` above 1 is beam search, for encoder-decoder models alone. ``stream``
-    asks that the text be published while it grows.
+    ``beams`` above 1 is beam search, for encoder-decoder models alone; these take 0 beams
+    and 0 ``max_new_tokens`` for what their catalogue entry has. ``stream`` asks that the
+    text be published while it grows.
     """
 
     max_new_tokens: int = 256

@@ -20,6 +20,7 @@ from workers.errors import ModelRefused
 from workers.generation.chat_template import read_chat_template
 
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
+_MARIAN_FILES: Final = ("source.spm", "target.spm", "vocab.json")
 _INDEX: Final = "model.safetensors.index.json"
 _READ_TOKENIZER: Final = frozenset(
     {
@@ -29,6 +30,7 @@ _READ_TOKENIZER: Final = frozenset(
         "extractive-qa",
         "decoder",
         "encoder-decoder",
+        "translator",
     }
 )
 """Engines that read ``tokenizer.json`` beside the weights, wherever these come from."""
@@ -71,7 +73,8 @@ def folder_faults(folder: Path, *, needs_tokenizer: bool) -> Iterator[str]:
             weights_header(folder / name)
     except ModelRefused as error:
         yield str(error)
-    if needs_tokenizer and not (folder / "tokenizer.json").is_file():
+    marian = all((folder / name).is_file() for name in _MARIAN_FILES)
+    if needs_tokenizer and not (marian or (folder / "tokenizer.json").is_file()):
         yield (
             f"{folder} has no tokenizer.json; make one with `AutoTokenizer.from_pretrained(…)"
             ".save_pretrained(…)` of transformers"

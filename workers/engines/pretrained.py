@@ -18,7 +18,9 @@ from workers.errors import ModelRefused
 
 TOKENIZER: Final = "tokenizer.json"
 INDEX: Final = "model.safetensors.index.json"
-_OTHERS: Final = (CONFIG, "generation_config.json", TOKENIZER)
+MARIAN_FILES: Final = ("source.spm", "target.spm", "vocab.json")
+"""What Marian folders of the hub have in place of a ``tokenizer.json``."""
+_OTHERS: Final = (CONFIG, "generation_config.json")
 _REVISION_LENGTH: Final = 12
 _READ_BYTES: Final = 1 << 20
 
@@ -104,7 +106,8 @@ def content_revision(folder: Path, further: Sequence[str] = ()) -> str:
     ``further`` are the names of files that this model reads beside them, as far as there are any.
     """
     digest = hashlib.sha256()
-    for file in [*(folder / name for name in (*_OTHERS, *further)), *weight_files(folder)]:
+    tokens = [TOKENIZER] if (folder / TOKENIZER).is_file() else MARIAN_FILES
+    for file in [*(folder / name for name in (*_OTHERS, *tokens, *further)), *weight_files(folder)]:
         if not file.is_file():
             continue
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())

@@ -15,6 +15,7 @@ from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.generating import GeneratedText, GenerationInput, GenerationSpec
 from tests.support.models import (
     END,
+    PAD,
     SENTENCES,
     SEQ2SEQ,
     load_seq2seq_network,
@@ -76,6 +77,36 @@ def test_batched_as_alone_and_as_transformers_does(folder: Path, beams: int) -> 
         assert result["text"] == tokenizer.decode(wanted.tolist()).strip()
         assert result["prompt_tokens"] == len(ids)
         assert 1 <= result["completion_tokens"] <= NEW
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_batch_of_mixed_lengths_is_token_by_token_what_transformers_makes_of_each(
+    folder: Path, beams: int
+) -> None:
+    engine = build(folder, beams=beams)
+    network = load_seq2seq_network(folder)
+    network.generation_config.max_length = None
+    settings = GenerationConfig(max_new_tokens=NEW, num_beams=beams, do_sample=False)
+    sources = [one.tokens for one in engine.tokenize(plain())]
+    batch = engine._generate(sources, beams, NEW)
+    for source, found in zip(sources, batch, strict=True):
+        (alone,) = engine._generate([source], beams, NEW)
+        wanted = network.generate(torch.tensor([source.ids]), generation_config=settings)[0]
+        assert alone == wanted.tolist()[1:]
+        assert found[: len(alone)] == alone
+        assert set(found[len(alone) :]) <= {PAD}, "beside longer ones it is padded"
+
+
+def test_a_prefix_is_read_and_zero_is_what_the_entry_has(folder: Path) -> None:
+    engine = build(folder, prefix="tea ", beams=2)
+    asked = GenerationInput("and bread", "en", GenerationSpec(beams=0, max_new_tokens=0))
+    bare, zero = engine.tokenize([ModelInput("and bread", "en"), asked])
+    assert bare == zero
+    (whole,) = build(folder, beams=2).tokenize([ModelInput("tea and bread", "en")])
+    assert whole == zero
+    shorter = engine.limited(zero, 3)
+    assert (shorter.tokens.max_new_tokens, shorter.length) == (3, zero.length)
+    assert engine.limited(zero, 999).tokens.max_new_tokens == NEW
 
 
 def test_inputs_may_ask_for_different_things(folder: Path) -> None:
