@@ -37,7 +37,7 @@ class CatalogueEntry(BaseModel):
     folder: Path | None = None
     encoder_package: str | None = None
     encoder_folder: Path | None = None
-    max_tokens: int = Field(default=256, ge=8, le=512)
+    max_tokens: int = Field(default=256, ge=8, le=4096)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
     demo: bool = False

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_tasks.nlp.base import ModelInput
-from lepton_tasks.nlp.summarisation import SentencesInput
+from lepton_tasks.nlp.summarisation import AbstractInput, SentencesInput, other_kind
 from workers.engines.base import Encoded, Raw
 from workers.engines.folder import ModelFolder
 from workers.errors import ModelRefused
@@ -44,11 +44,14 @@ class SentencePicker:
         """Score every sentence; nothing of a text is left out.
 
         Raises:
+            InvalidInput: an abstractive summary is asked for.
             TypeError: an input is no SentencesInput.
         """
         return [self._encoded(one) for one in inputs]
 
     def _encoded(self, one: ModelInput) -> Encoded:
+        if isinstance(one, AbstractInput):
+            raise other_kind("abstractive")
         if not isinstance(one, SentencesInput):
             raise TypeError(f"{self.name} takes SentencesInput, not {type(one).__name__}")
         language = one.language if one.language in self._weights else self._fallback

@@ -80,6 +80,7 @@ class Seq2SeqEngine:
         settings = network.generation_config
         settings.max_length = None  # max_new_tokens is always given
         self._forced_end = settings.forced_eos_token_id is not None
+        self._least = settings.min_length or 0
         self._pad = settings.pad_token_id
         ends = settings.eos_token_id
         self._ends = frozenset([ends] if isinstance(ends, int) else ends)
@@ -138,7 +139,12 @@ class Seq2SeqEngine:
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             generation_config=GenerationConfig(
-                max_new_tokens=most, num_beams=beams, num_return_sequences=1, do_sample=False
+                max_new_tokens=most,
+                # A model's own least length gives way to a greatest one below it.
+                min_length=0 if most <= self._least else self._least,
+                num_beams=beams,
+                num_return_sequences=1,
+                do_sample=False,
             ),
         )
         rows: list[list[int]] = output[:, 1:].tolist()

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.summarisation import (
+    AbstractInput,
     SentencesInput,
     Summarisation,
     SummarisationOptions,
@@ -27,6 +29,7 @@ def summarise(text: str, scores: list[float] | None = None, **options: Any) -> S
     """Summarise with the ``scores`` of its sentences, falling ones if left out."""
     chosen = SummarisationOptions.model_validate(options)
     encoded = TASK.encode(text, chosen)
+    assert isinstance(encoded, SentencesInput)
     given = scores or [1.0 / (2 + place) for place in range(len(encoded.spans))]
     return TASK.decode({"scores": given}, encoded, chosen)
 
@@ -34,8 +37,7 @@ def summarise(text: str, scores: list[float] | None = None, **options: Any) -> S
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"kind": "abstractive"}, "abstractive summaries, in new words, are not served yet; use"),
-        ({"kind": "poem"}, "Input should be 'extractive'"),
+        ({"kind": "poem"}, "Input should be 'extractive' or 'abstractive'"),
         ({"sentences": 0}, "greater than or equal to 1"),
         ({"ratio": 0}, "greater than 0"),
         ({"ratio": 1.5}, "less than or equal to 1"),
@@ -48,6 +50,70 @@ def summarise(text: str, scores: list[float] | None = None, **options: Any) -> S
 def test_wrong_options_say_what_is_wrong(options: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         SummarisationOptions.model_validate(options)
+
+
+WRITTEN = "A library reopens. It was flooded. Repairs cost two million."
+
+
+def written(text: str = TEXT, raw_text: str = WRITTEN, **options: Any) -> SummarisationOutput:
+    chosen = SummarisationOptions.model_validate({"kind": "abstractive", **options})
+    raw = {"text": raw_text, "finish_reason": "length", "truncated": True}
+    return TASK.decode(raw, TASK.encode(text, chosen), chosen)
+
+
+def test_abstractive_summaries_are_what_the_model_writes() -> None:
+    output = written()
+    assert (output.summary, output.kind, output.sentences) == (WRITTEN, "abstractive", [])
+    assert (output.sentences_in_text, output.language) == (4, "en")
+    assert (output.truncated, output.finish_reason) == (True, "length")
+    assert written(raw_text="").summary == ""
+
+
+def test_abstractive_lengths_mean_what_extractive_ones_do() -> None:
+    assert written(sentences=2).summary == "A library reopens. It was flooded."
+    assert written(sentences=2).finish_reason == "stop"
+    assert written(ratio=0.25).summary == "A library reopens."
+    assert written(max_characters=30).summary == "A library reopens."
+    assert written(max_characters=5).summary == ""
+    assert written(sentences=9, max_characters=500).summary == WRITTEN
+
+
+def test_lengths_bound_what_is_generated() -> None:
+    def spec(**options: Any) -> int:
+        chosen = SummarisationOptions.model_validate({"kind": "abstractive", **options})
+        encoded = TASK.encode(TEXT, chosen)
+        assert isinstance(encoded, AbstractInput)
+        assert encoded.spec.beams == 0, "as the catalogue's entry has it"
+        return encoded.spec.max_new_tokens
+
+    assert spec() == 0
+    assert spec(sentences=1) < spec(sentences=2) < spec(sentences=9)
+    assert spec(sentences=9, max_characters=60) < spec(sentences=9)
+    assert spec(max_characters=60) * 3 >= 60
+
+
+def test_abstractive_models_by_language() -> None:
+    def model(**options: Any) -> str | None:
+        return TASK.model_of(SummarisationOptions.model_validate(options))
+
+    assert (model(), model(kind="extractive", language="zh")) == (None, None)
+    assert model(kind="abstractive") == model(kind="abstractive", language="en") == "bart-large-cnn"
+    assert model(kind="abstractive", language="zh") == "mt5-xlsum"
+    assert model(kind="abstractive", model="ours") == "ours"
+    with pytest.raises(InvalidInput, match="language 'zh', which chooses the model 'mt5-xlsum'"):
+        written(CHINESE)
+    assert written(CHINESE, "图书馆重新开放。", language="zh").summary == "图书馆重新开放。"
+    assert written(CHINESE, "图书馆重新开放。", model="ours").language == "zh"
+
+
+def test_a_model_of_the_other_kind_is_named() -> None:
+    chosen = SummarisationOptions(kind="abstractive", model="summarisation")
+    with pytest.raises(InvalidInput, match="makes no abstractive summaries") as refused:
+        TASK.decode({"scores": [1.0]}, TASK.encode(TEXT, chosen), chosen)
+    assert refused.value.code == "unsupported_kind"
+    chosen = SummarisationOptions(model="bart-large-cnn")
+    with pytest.raises(InvalidInput, match="makes no extractive summaries"):
+        TASK.decode({"text": "x"}, TASK.encode(TEXT, chosen), chosen)
 
 
 def test_the_best_sentences_in_the_order_of_the_text() -> None:
