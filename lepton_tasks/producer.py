@@ -54,7 +54,9 @@ class Producer(Closing):
         self.settings = settings
         self.store = store or open_store(settings)
         self._owns_store = store is None
-        self.admission = Admission(find_tasks(), settings.max_items_per_job)
+        self.admission = Admission(
+            find_tasks(), settings.max_items_per_job, self.store.corpora.exists
+        )
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
         self._waiter = Waiter(connect(settings.redis_url, 1.0))

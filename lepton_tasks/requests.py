@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from lepton_tasks.faults import first_fault
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.nlp.retrieval import corpus_of
 from lepton_tasks.queues import Priority, parse_priority
 
 MAX_TTL_SECONDS: Final = 30 * 86_400
@@ -43,6 +44,11 @@ class JobRequest:
     metadata: Any = None
     idempotency_key: str | None = None
 
+    @property
+    def reads_store(self) -> bool:
+        """Whether admission looks something up for it, which takes a moment."""
+        return isinstance(self.options, Mapping) and "corpus" in self.options
+
     def body_hash(self) -> str:
         """Hash of what was asked, to tell a repeated request from another with the same key."""
         fields = [
@@ -62,9 +68,16 @@ class JobRequest:
 class Admission:
     """The gate: turns requests into jobs, or says which field is wrong."""
 
-    def __init__(self, tasks: Mapping[str, AnyTask], max_items: int) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, AnyTask],
+        max_items: int,
+        has_corpus: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        """``has_corpus`` says whether a tenant has a corpus; without it, a worker finds out."""
         self.tasks = tasks
         self._max_items = max_items
+        self._has_corpus = has_corpus
 
     def task(self, name: object) -> AnyTask:
         """Find a task by name.
@@ -82,11 +95,15 @@ class Admission:
 
         Raises:
             InvalidInput: a field is wrong; ``param`` names it.
+            StoreUnavailable: a corpus is named, and the database is away.
         """
         task = self.task(request.task)
         priority = parse_priority(request.priority)
         options = self.check_options(task, request.options)
-        single, inputs = self._inputs(task, request)
+        corpus = corpus_of(task, options)
+        single, inputs = self._inputs(task, request, corpus)
+        if corpus is not None:
+            self.check_corpus(tenant, corpus)
         if request.idempotency_key is not None:
             _check_key(request.idempotency_key)
         return NewJob(
@@ -130,11 +147,28 @@ class Admission:
         values: dict[str, Any] = checked.model_dump(mode="json", exclude_unset=True)
         return values
 
-    def _inputs(self, task: AnyTask, request: JobRequest) -> tuple[bool, tuple[Any, ...]]:
+    def check_corpus(self, tenant: str, corpus: str) -> None:
+        """Refuse a corpus that the tenant does not have; reads the store, if there is one.
+
+        Raises:
+            InvalidInput: there is none, or it was deleted.
+            StoreUnavailable: the database is away.
+        """
+        if self._has_corpus is not None and not self._has_corpus(tenant, corpus):
+            raise InvalidInput(
+                f"there is no corpus {corpus!r}; POST /v1/corpora or `lepton corpora create` "
+                "makes one",
+                "options.corpus",
+                "corpus_not_found",
+            )
+
+    def _inputs(
+        self, task: AnyTask, request: JobRequest, corpus: str | None
+    ) -> tuple[bool, tuple[Any, ...]]:
         if (request.input is None) == (request.inputs is None):
             raise InvalidInput("send exactly one of input and inputs", "input", "invalid_input")
         if request.inputs is None:
-            return True, (admit_item(request.input, task, "input"),)
+            return True, (admit_item(request.input, task, "input", corpus),)
         inputs = request.inputs
         if isinstance(inputs, str | bytes) or not isinstance(inputs, Sequence):
             raise InvalidInput("inputs must be an array", "inputs", "invalid_type")
@@ -148,7 +182,7 @@ class Admission:
                 "too_many_inputs",
             )
         return False, tuple(
-            admit_item(item, task, f"inputs[{place}]") for place, item in enumerate(inputs)
+            admit_item(item, task, f"inputs[{place}]", corpus) for place, item in enumerate(inputs)
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from lepton_tasks.jobs import ClaimedJob, FinishedJob
-from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.base import ModelInput, characters_of
 from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.nlp.retrieval import FoundPassage
 from workers.engines.base import Encoded, Engine, Lane
 
 
@@ -43,6 +44,8 @@ class HeldJob:
     retry_after: float = 0.0
     demo: bool = False
     under_way: int | None = None
+    found: dict[int, Sequence[FoundPassage] | None] = field(default_factory=dict)
+    """What a corpus has for the input at a place, None where looking failed."""
 
     def __post_init__(self) -> None:
         """All inputs are open."""
@@ -198,6 +201,12 @@ class Input(OfJob):
     def value(self) -> Any:
         """The admitted item, a JSON value."""
         return self.job.claim.payload.inputs[self.place]
+
+    @property
+    def characters(self) -> int:
+        """Characters of its texts and of what was found for it."""
+        found = self.job.found.get(self.place) or ()
+        return characters_of(self.value) + sum(len(one.text) for one in found)
 
 
 @dataclass(frozen=True, slots=True)

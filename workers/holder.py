@@ -15,7 +15,7 @@ from workers.engines.base import Engine
 from workers.held import HeldJob, HeldJobs, Input
 from workers.loading import Loading
 from workers.outcomes import CRASHED, WRONG_OPTIONS, Failed
-from workers.preparer import Failures, Preparer
+from workers.preparer import Failures
 from workers.refusal import Refused
 from workers.text_free import describe
 
@@ -43,6 +43,14 @@ class Models(Protocol):
         ...
 
 
+class Next(Protocol):
+    """Takes held jobs on their way to be encoded."""
+
+    def add(self, jobs: Sequence[HeldJob]) -> None:
+        """Take ``jobs``."""
+        ...
+
+
 class Holder:
     """Makes held jobs of claims, whichever way they came, and hands them on to be encoded.
 
@@ -53,13 +61,13 @@ class Holder:
         self,
         models: Models,
         held: HeldJobs,
-        preparer: Preparer,
+        following: Next,
         failures: Failures,
     ) -> None:
         self._models = models
         self._parked: dict[HeldJob, None] = {}
         self._held = held
-        self._preparer = preparer
+        self._next = following
         self._failures = failures
         self._defaults: dict[str, Any] = {}
 
@@ -85,7 +93,7 @@ class Holder:
         for job in jobs:
             job.demo = self._models.is_demo(job.engine.name)
             self._give_up(job)
-        self._preparer.add(jobs)
+        self._next.add(jobs)
 
     def _make(self, claim: ClaimedJob, request: Any) -> HeldJob | None:
         """Make a held job with its engine; None where it has to wait for one or fails here."""

@@ -7,9 +7,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from lepton_tasks.nlp.base import ModelInput, characters_of
+from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.retrieval import CorpusTask
 from workers.batcher import Batcher
 from workers.bounded import BoundedCalls
 from workers.engines.base import Engine
@@ -84,7 +85,7 @@ class Preparer:
                     one = Input(job, place)
                     self._backlog.add(
                         one,
-                        length=characters_of(one.value),
+                        length=one.characters,
                         rank=one.rank,
                         lane=job.lane(place),
                         tenant=job.claim.tenant,
@@ -157,7 +158,7 @@ def encode(inputs: Sequence[Input]) -> list[Item]:
         Exception: an input cannot be encoded; which one, the error does not say.
     """
     engine: Engine = inputs[0].job.engine
-    cleaned = [_clean(one.job, one.value) for one in inputs]
+    cleaned = [_clean(one) for one in inputs]
     encoded = engine.tokenize(cleaned)
     return [
         Item(one.job, one.place, model_input, tokens)
@@ -165,5 +166,12 @@ def encode(inputs: Sequence[Input]) -> list[Item]:
     ]
 
 
-def _clean(job: HeldJob, value: Any) -> ModelInput:
-    return job.task.encode(job.task.read_item(value), job.options)
+def _clean(one: Input) -> ModelInput:
+    task, options = one.job.task, one.job.options
+    item = task.read_item(one.value)
+    if isinstance(task, CorpusTask) and one.place in one.job.found:
+        found = one.job.found[one.place]
+        if found is None:
+            raise LookupError("nothing could be looked up for it")
+        return task.encode_found(item, found, options)
+    return task.encode(item, options)

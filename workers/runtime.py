@@ -14,6 +14,7 @@ from celery.worker import state
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Announcer
 from lepton_tasks.ids import new_id
+from lepton_tasks.nlp.retrieval import CorpusTask
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.retries import retry_in
 from lepton_tasks.settings import Settings
@@ -21,6 +22,8 @@ from lepton_tasks.store.due import Queue
 from lepton_tasks.store.store import Store
 from workers.broker_watch import BrokerWatch
 from workers.budget import LaneBudgets
+from workers.candidates import CandidateStage
+from workers.corpora.retriever import Retriever
 from workers.direct import DirectIntake
 from workers.due import DueIntake
 from workers.engines.base import Lane
@@ -144,8 +147,15 @@ class Runtime:
             is_revoked,
             self._preparer.wake,
         )
-        self._holder = Holder(models, self._held, self._preparer, self._finisher)
-        stages = (self._holder, self._preparer, self._queue, self._desks)
+        self._candidates = CandidateStage(
+            self._preparer.add,
+            Retriever(store.corpus_index, settings.corpus_memory_mb << 20),
+            self._finisher,
+            self._held,
+            any(isinstance(task, CorpusTask) for task in models.tasks.values()),
+        )
+        self._holder = Holder(models, self._held, self._candidates, self._finisher)
+        stages = (self._holder, self._candidates, self._preparer, self._queue, self._desks)
         window = Window(settings.window_items, stages)
         self._intake = Intake(
             self.worker_id,
@@ -218,6 +228,7 @@ class Runtime:
         self._runner.start()
         self._streamer.start()
         self._preparer.start()
+        self._candidates.start()
         self._intake.start()
         self._direct.start()
         self._due.start()
@@ -256,6 +267,7 @@ class Runtime:
         self._direct.close()
         self._due.close()
         unfinished = dict.fromkeys(self._holder.close())
+        unfinished |= dict.fromkeys(self._candidates.close())
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
         unfinished |= dict.fromkeys(self._desks.close(until))

@@ -50,7 +50,8 @@ async def submit(
     body = await read_object(request, services.settings.max_request_bytes)
     asked = read_job_request(body, idempotency_key)
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) <= MAX_QUICK_BYTES:
+    small = declared.isdigit() and int(declared) <= MAX_QUICK_BYTES
+    if small and not asked.reads_store:
         job = services.producer.admission.admit(tenant, asked)
     else:
         job = await run_in_threadpool(services.producer.admission.admit, tenant, asked)

@@ -41,11 +41,14 @@ class BadLine:
     final: bool = False
 
 
-def read_jsonl(lines: Iterable[bytes | None], task: AnyTask) -> Iterator[Line | BadLine]:
+def read_jsonl(
+    lines: Iterable[bytes | None], task: AnyTask, corpus: str | None = None
+) -> Iterator[Line | BadLine]:
     r"""Read JSON Lines: a string, or an object with ``text`` and maybe ``id``, a line.
 
     Of a task whose items are objects a line has ``input`` in the place of ``text``. Other
-    keys mean nothing here. Blank lines are counted and passed over.
+    keys mean nothing here. Blank lines are counted and passed over. ``corpus`` is the one
+    that the options name.
 
     >>> from lepton_tasks.nlp.registry import get_task
     >>> rows = ['"你好"\n'.encode(), b"\n", b'{"id": "n-2", "text": "a fine day"}', b"7"]
@@ -61,7 +64,7 @@ def read_jsonl(lines: Iterable[bytes | None], task: AnyTask) -> Iterator[Line | 
             if raw is None:
                 yield BadLine(number, None, *OVERLONG)
             elif not raw.isspace():
-                yield _parse(number, raw.removeprefix(BOM) if number == 1 else raw, task)
+                yield _parse(number, raw.removeprefix(BOM) if number == 1 else raw, task, corpus)
     except Unreadable as error:
         yield unreadable(number + 1, error)
 
@@ -76,15 +79,17 @@ def item_key(task: AnyTask) -> str:
     return "text" if task.item_model is None else "input"
 
 
-def admit(number: int, line_id: LineId, value: object, task: AnyTask) -> Line | BadLine:
+def admit(
+    number: int, line_id: LineId, value: object, task: AnyTask, corpus: str | None = None
+) -> Line | BadLine:
     """Check one item as every other way into the system does."""
     try:
-        return Line(number, line_id, admit_item(value, task, item_key(task)))
+        return Line(number, line_id, admit_item(value, task, item_key(task), corpus))
     except InvalidInput as error:
         return BadLine(number, line_id, error.code, str(error))
 
 
-def _parse(number: int, raw: bytes, task: AnyTask) -> Line | BadLine:
+def _parse(number: int, raw: bytes, task: AnyTask, corpus: str | None) -> Line | BadLine:
     if not raw or raw.isspace():
         return BadLine(number, None, "empty_text", "the line holds a byte order mark alone")
     try:
@@ -102,7 +107,7 @@ def _parse(number: int, raw: bytes, task: AnyTask) -> Line | BadLine:
     key = item_key(task)
     if key not in value:
         return BadLine(number, line_id, f"missing_{key}", f'the object has no "{key}"')
-    return admit(number, line_id, value[key], task)
+    return admit(number, line_id, value[key], task, corpus)
 
 
 def _line_form(task: AnyTask) -> str:

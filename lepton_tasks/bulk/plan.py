@@ -15,6 +15,7 @@ from lepton_tasks.bulk.reader import LineReader
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import AnyTask
+from lepton_tasks.nlp.retrieval import corpus_of
 from lepton_tasks.queues import Priority, parse_priority
 from lepton_tasks.requests import Admission, check_webhook_url
 
@@ -37,6 +38,11 @@ class Plan:
     shard_size: int
 
     @property
+    def corpus(self) -> str | None:
+        """The corpus that the options name, of a task that looks into one."""
+        return corpus_of(self.task, self.options)
+
+    @property
     def journal(self) -> Path:
         """Where the progress of an unfinished run is kept."""
         return self.out.with_name(self.out.name + ".progress")
@@ -47,7 +53,7 @@ class Plan:
         Raises:
             InvalidInput: it cannot be read, or lacks a column.
         """
-        return LineReader(self.source, self.task, self.text_column, self.id_column)
+        return LineReader(self.source, self.task, self.text_column, self.id_column, self.corpus)
 
     def fingerprint(self) -> dict[str, Any]:
         """JSON values that must be the same for a run to be resumed."""

@@ -28,8 +28,9 @@ class LineReader(Closing):
         task: AnyTask,
         text_column: str | None = None,
         id_column: str | None = None,
+        corpus: str | None = None,
     ) -> None:
-        """Open ``path``; for CSV, read its header.
+        """Open ``path``; for CSV, read its header. ``corpus`` is the one that the options name.
 
         Raises:
             InvalidInput: the file cannot be opened, its name tells no format, or a column
@@ -40,7 +41,9 @@ class LineReader(Closing):
         try:
             lines = self._file.lines()
             self._lines = (
-                read_csv(lines, task, text_column, id_column) if csv else read_jsonl(lines, task)
+                read_csv(lines, task, text_column, id_column)
+                if csv
+                else read_jsonl(lines, task, corpus)
             )
         except BaseException:
             self._file.close()

@@ -190,6 +190,8 @@ def _run(plan: Plan, mode: Mode, settings: Settings, watch: Callable[[], object]
     check_redis(connect(settings.redis_url, 5.0))
     console = Console(stderr=True)
     with Producer(settings) as producer:
+        if plan.corpus is not None:
+            producer.admission.check_corpus(settings.default_tenant, plan.corpus)
         workspace = open_workspace(plan, mode)
         with workspace.outputs, _stop_on_signals() as stop:
             _say(f"batch {workspace.journal.batch_id}: {readable(plan.source)}")

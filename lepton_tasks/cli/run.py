@@ -12,6 +12,7 @@ from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.cli.values import read_json, read_values
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import AnyTask, find_tasks
+from lepton_tasks.nlp.retrieval import corpus_of
 from lepton_tasks.requests import Admission, JobRequest
 from lepton_tasks.settings import load_settings
 
@@ -87,6 +88,12 @@ def run(
         else JobRequest(chosen.name, input=items, options=options)
     )
     payload = gate.admit(settings.default_tenant, request).payload
+    if corpus_of(chosen, payload.options) is not None:
+        raise InvalidInput(
+            "lepton run looks into no corpus, since it needs no database; use `lepton batch run`, "
+            "POST /v1/jobs or Producer.submit",
+            "--option",
+        )
     require_package("workers", "worker")
     message = {
         "task": chosen.name,

@@ -11,12 +11,17 @@ from pydantic import ValidationError
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.faults import first_fault
 from lepton_tasks.nlp.base import Task, characters_of, texts_of
+from lepton_tasks.nlp.retrieval import CorpusTask
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def admit_item(value: object, task: Task[Any, Any], param: str = "input") -> Any:
+def admit_item(
+    value: object, task: Task[Any, Any], param: str = "input", corpus: str | None = None
+) -> Any:
     """Return ``value`` as the JSON value that is stored, defaults left out.
+
+    ``corpus`` is the one that the options name.
 
     Raises:
         InvalidInput: it is no item of ``task``; ``param`` names it or its part.
@@ -38,6 +43,8 @@ def admit_item(value: object, task: Task[Any, Any], param: str = "input") -> Any
     except ValidationError as error:
         place, says = first_fault(error, value, param)
         raise InvalidInput(f"{place}: {says}", place, "invalid_item") from error
+    if isinstance(task, CorpusTask):
+        task.check_item(item, corpus, param)
     _check_size(characters_of(item), task.max_characters, "characters", task, param)
     for place, text in texts_of(item):
         check_text(text, task, param + place)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
+from lepton_tasks.nlp.base import Example, ModelInput, TaskItem
 from lepton_tasks.nlp.comparing import TextsInput, texts_input
 from lepton_tasks.nlp.language import Language
+from lepton_tasks.nlp.retrieval import CorpusOptions, CorpusTask, FoundPassage, Lookup
 
 MOST_HISTORY = 50
 MOST_ITEMS = 200
+_CANDIDATES: Final = 40
+"""Documents of a corpus that are ranked, or twice as many as are wanted."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -26,10 +29,10 @@ class Candidate(TaskItem):
 
 
 def _have_ids_of_their_own(
-    items: tuple[str | Candidate, ...],
-) -> tuple[str | Candidate, ...]:
+    items: tuple[str | Candidate, ...] | None,
+) -> tuple[str | Candidate, ...] | None:
     seen: set[str] = set()
-    for place, one in enumerate(items):
+    for place, one in enumerate(items or ()):
         if isinstance(one, Candidate):
             if one.id in seen:
                 raise ValueError(f"the id of items[{place}] is that of an earlier item; ids differ")
@@ -38,22 +41,25 @@ def _have_ids_of_their_own(
 
 
 class Choice(TaskItem):
-    """What a user liked, the latest last or in any order, and the items to choose from."""
+    """What a user liked, the latest last or in any order, and the items to choose from.
+
+    With the option ``corpus`` there are no ``items``: its documents are chosen from.
+    """
 
     history: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_HISTORY)]
     items: Annotated[
-        tuple[str | Candidate, ...],
-        Field(min_length=1, max_length=MOST_ITEMS),
+        Annotated[tuple[str | Candidate, ...], Field(min_length=1, max_length=MOST_ITEMS)] | None,
         AfterValidator(_have_ids_of_their_own),
-    ]
+    ] = None
 
 
-class RecommendationOptions(TaskOptions):
+class RecommendationOptions(CorpusOptions):
     """How to choose.
 
     ``top`` is the most items that are wanted, all of them when left out. ``diversity``
     above 0 puts items forward that are unlike those before them: 0 goes by the score
-    alone, 1 by difference alone.
+    alone, 1 by difference alone. ``corpus`` names a corpus of yours whose documents are the
+    items, those that share words with the history.
     """
 
     language: Language | None = None
@@ -74,13 +80,15 @@ class Reason(BaseModel):
 class RecommendedItem(BaseModel):
     """An item by its ``place`` in the request and its ``id``, if it has one.
 
+    Of a corpus it is a document's ``id``, and there is no ``place``.
+
     ``score`` is how alike it is to the texts of the history that are nearest to it. An
     item in a language that no text of the history is in has a score of 0 and no reason.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    place: int
+    place: int | None
     id: str | None
     score: Share
     reason: Reason | None
@@ -104,7 +112,7 @@ class RankingInput(TextsInput):
     diversity: float = 0.0
 
 
-class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
+class Recommendation(CorpusTask[RecommendationOptions, RecommendationOutput]):
     """Rank items by what they say.
 
     The engine's raw result holds ``ranking``, of each item its place, score, and the
@@ -116,6 +124,7 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
     summary = "Rank items for a user by the texts they liked, each with the reason."
     engine = "recommender"
     item_model = Choice
+    from_corpus = "items"
     options_model = RecommendationOptions
     output_model = RecommendationOutput
     max_characters = 40_000
@@ -146,16 +155,25 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
 
     def encode(self, item: Choice, options: RecommendationOptions) -> RankingInput:
         """Clean every text and settle its language: the option, else its script."""
-        items = [one if isinstance(one, str) else one.text for one in item.items]
-        texts = texts_input([*item.history, *items], options.language)
-        return RankingInput(
-            texts.text,
-            texts.language,
-            texts.others,
-            seen=len(item.history),
-            ids=tuple(None if isinstance(one, str) else one.id for one in item.items),
-            diversity=options.diversity,
-        )
+        items = [
+            (None, one) if isinstance(one, str) else (one.id, one.text) for one in item.items or ()
+        ]
+        return _ranking(item.history, items, options)
+
+    def lookup(self, item: Choice, options: RecommendationOptions) -> Lookup | None:
+        """Documents that share words with the history."""
+        if options.corpus is None:
+            return None
+        most = min(MOST_ITEMS, max(_CANDIDATES, 2 * (options.top or 0)))
+        return Lookup(options.corpus, "\n".join(item.history), most, one_each=True)
+
+    def encode_found(
+        self, item: Choice, found: Sequence[FoundPassage], options: RecommendationOptions
+    ) -> RankingInput:
+        """The documents are the items, but for what the user has had already."""
+        had = set(item.history)
+        items = [(one.document, one.text) for one in found if one.text not in had]
+        return _ranking(item.history, items, options)
 
     def decode(
         self, raw: Mapping[str, Any], model_input: ModelInput, options: RecommendationOptions
@@ -166,7 +184,7 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
         texts = model_input.all_texts
         items = [
             RecommendedItem(
-                place=place,
+                place=place if options.corpus is None else None,
                 id=model_input.ids[place],
                 score=score,
                 reason=None
@@ -176,3 +194,17 @@ class Recommendation(Task[RecommendationOptions, RecommendationOutput]):
             for place, score, nearest, similarity in raw["ranking"][: options.top]
         ]
         return RecommendationOutput(items=items, truncated=raw["truncated"] > 0)
+
+
+def _ranking(
+    history: Sequence[str], items: Sequence[tuple[str | None, str]], options: RecommendationOptions
+) -> RankingInput:
+    texts = texts_input([*history, *(text for _, text in items)], options.language)
+    return RankingInput(
+        texts.text,
+        texts.language,
+        texts.others,
+        seen=len(history),
+        ids=tuple(name for name, _ in items),
+        diversity=options.diversity,
+    )

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem, TaskOptions
+from lepton_tasks.nlp.base import Example, ModelInput, TaskItem
 from lepton_tasks.nlp.comparing import TextsInput, clean_input
 from lepton_tasks.nlp.language import UNDETERMINED, Language
+from lepton_tasks.nlp.retrieval import CorpusOptions, CorpusTask, FoundPassage, Lookup
+
+_CANDIDATES: Final = 20
+"""Documents of a corpus that are compared, or twice as many as are wanted."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Pair(TaskItem):
-    """Two texts. For an overlap, ``text`` is the one that may hold copied passages of ``other``."""
+    """Two texts. For an overlap, ``text`` is the one that may hold copied passages of ``other``.
+
+    With the option ``corpus`` there is no ``other``: the text is compared with the documents
+    of the corpus.
+    """
 
     text: str
-    other: str
+    other: str | None = None
 
 
-class SimilarityOptions(TaskOptions):
-    """What is compared: ``meaning``, or the wording (``overlap``), which finds copied passages."""
+class SimilarityOptions(CorpusOptions):
+    """What is compared: ``meaning``, or the wording (``overlap``), which finds copied passages.
+
+    ``corpus`` names a corpus of yours in which the nearest documents are looked for, or
+    those from which the text is copied; at most ``top`` of them are told.
+    """
 
     language: Language | None = None
     mode: Literal["meaning", "overlap"] = "meaning"
+    top: Annotated[int, Field(ge=1, le=50)] = 10
 
 
 class Passage(BaseModel):
@@ -47,6 +60,24 @@ class CopiedPassage(BaseModel):
     other: Passage
 
 
+class FoundDocument(BaseModel):
+    """A document of the corpus, by its id.
+
+    For its meaning, ``score`` is that of its nearest passage, from ``start`` to ``end`` of
+    the document. For its wording, ``copied_share`` is what of the text stands also in this
+    document, and ``copied`` says where.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str
+    score: Share | None = None
+    start: int | None = None
+    end: int | None = None
+    copied_share: Share | None = None
+    copied: list[CopiedPassage] | None = None
+
+
 class SimilarityOutput(BaseModel):
     """How alike the texts are.
 
@@ -58,18 +89,22 @@ class SimilarityOutput(BaseModel):
     characters without spaces and punctuation, that also stands in ``other``, and
     ``copied`` are the passages, in the order of ``text``. A passage may hold a few words
     that were edited; these do not count towards the share.
+
+    With a corpus, ``documents`` are the nearest, or those from which something is copied,
+    the best first, and ``copied_share`` is what stands in any of those that were compared.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     mode: Literal["meaning", "overlap"]
     language: str
-    other_language: str
+    other_language: str | None
     score: Share | None = None
     problem: str | None = None
     truncated: bool = False
     copied_share: Share | None = None
     copied: list[CopiedPassage] | None = None
+    documents: list[FoundDocument] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +114,27 @@ class PairInput(TextsInput):
     verbatim: bool = False
 
 
-class Similarity(Task[SimilarityOptions, SimilarityOutput]):
-    """Compare two texts of one language.
+@dataclass(frozen=True, slots=True)
+class AmongInput(TextsInput):
+    """A text, and passages of documents (``others``), with the document and place of each."""
+
+    verbatim: bool = False
+    places: tuple[tuple[str, int, int], ...] = ()
+
+
+class Similarity(CorpusTask[SimilarityOptions, SimilarityOutput]):
+    """Compare two texts of one language, or a text with documents.
 
     The engine's raw result holds ``score`` (None if it cannot compare them) and
-    ``truncated``, or for an overlap ``share`` and ``matches``, pairs of spans.
+    ``truncated``, or for an overlap ``share`` and ``matches``, pairs of spans. Of an
+    AmongInput it holds ``scores`` and ``truncated``, or ``share`` and ``overlaps``.
     """
 
     name = "similarity"
     summary = "Say how alike two texts in English or Chinese are, or which passages are copied."
     engine = "pair-comparer"
     item_model = Pair
+    from_corpus = "other"
     options_model = SimilarityOptions
     output_model = SimilarityOutput
     max_characters = 40_000
@@ -115,18 +160,44 @@ class Similarity(Task[SimilarityOptions, SimilarityOutput]):
 
     def encode(self, item: Pair, options: SimilarityOptions) -> PairInput:
         """Settle the languages, the option's or each text's own, and clean what is not verbatim."""
+        second = item.other or ""
         text, other = _one_language(
-            *(clean_input(one, options.language) for one in (item.text, item.other))
+            *(clean_input(one, options.language) for one in (item.text, second))
         )
         if options.mode == "overlap":
-            original = ModelInput(item.other, other.language)
+            original = ModelInput(second, other.language)
             return PairInput(item.text, text.language, (original,), verbatim=True)
         return PairInput(text.text, text.language, (other,))
+
+    def lookup(self, item: Pair, options: SimilarityOptions) -> Lookup | None:
+        """Documents that share words with the text, or passages that look copied."""
+        if options.corpus is None:
+            return None
+        most = max(_CANDIDATES, 2 * options.top)
+        if options.mode == "overlap":
+            return Lookup(options.corpus, item.text, most, by="wording")
+        return Lookup(options.corpus, item.text, most, one_each=True)
+
+    def encode_found(
+        self, item: Pair, found: Sequence[FoundPassage], options: SimilarityOptions
+    ) -> AmongInput:
+        """The text beside each passage, cleaned unless their wording is compared."""
+        places = tuple((one.document, one.start, one.start + len(one.text)) for one in found)
+        text = clean_input(item.text, options.language)
+        if options.mode == "overlap":
+            others = tuple(ModelInput(one.text, text.language) for one in found)
+            return AmongInput(item.text, text.language, others, verbatim=True, places=places)
+        pairs = [_one_language(text, clean_input(one.text, options.language)) for one in found]
+        return AmongInput(
+            text.text, text.language, tuple(other for _, other in pairs), places=places
+        )
 
     def decode(
         self, raw: Mapping[str, Any], model_input: ModelInput, options: SimilarityOptions
     ) -> SimilarityOutput:
         """Say what was found, and where a pair cannot be compared, why."""
+        if isinstance(model_input, AmongInput):
+            return _among(raw, model_input, options)
         languages = [model_input.language, model_input.language]
         if isinstance(model_input, TextsInput):
             languages[1] = model_input.others[0].language
@@ -148,6 +219,41 @@ class Similarity(Task[SimilarityOptions, SimilarityOutput]):
         return output.model_copy(
             update={"score": raw["score"], "problem": problem, "truncated": raw["truncated"]}
         )
+
+
+def _among(
+    raw: Mapping[str, Any], model_input: AmongInput, options: SimilarityOptions
+) -> SimilarityOutput:
+    """The documents that were found, the nearest or the most copied first."""
+    output = SimilarityOutput(mode=options.mode, language=model_input.language, other_language=None)
+    if options.mode == "overlap":
+        copied = [
+            FoundDocument(
+                document=name,
+                copied_share=one["share"],
+                copied=[
+                    CopiedPassage(
+                        text=_passage(text), other=_passage((start + other[0], start + other[1]))
+                    )
+                    for text, other in one["matches"]
+                ],
+            )
+            for one, (name, start, _) in zip(raw["overlaps"], model_input.places, strict=True)
+            if one["share"] > 0
+        ]
+        copied.sort(key=lambda one: -(one.copied_share or 0.0))
+        return output.model_copy(
+            update={"copied_share": raw["share"], "documents": copied[: options.top]}
+        )
+    near = [
+        FoundDocument(document=name, score=score, start=start, end=end)
+        for score, (name, start, end) in zip(raw["scores"], model_input.places, strict=True)
+        if score is not None
+    ]
+    near.sort(key=lambda one: -(one.score or 0.0))
+    return output.model_copy(
+        update={"truncated": raw["truncated"], "documents": near[: options.top]}
+    )
 
 
 def _passage(span: tuple[int, int]) -> Passage:

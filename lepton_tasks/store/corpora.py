@@ -118,6 +118,12 @@ class CorpusStore:
             raise missing(corpus)
         return _view(row)
 
+    def exists(self, tenant: str, corpus: str) -> bool:
+        """Whether the tenant has a corpus of that name or id."""
+        with self._database.read() as connection:
+            found = connection.execute(select(corpora.c.id).where(named(tenant, corpus))).first()
+        return found is not None
+
     def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Corpus]:
         """Page through a tenant's corpora, newest first, beginning after ``after``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
 
 from lepton_tasks.store.corpora import corpora, documents, features, missing, named, segments
 from lepton_tasks.store.database import Database
@@ -71,14 +71,14 @@ class CorpusIndexStore:
         )
         return IndexState(row.id, row.version, row.documents, states)
 
-    def pending(self, kind: int, limit: int) -> list[tuple[str, str, int]]:
-        """Some segments whose features of ``kind`` are not complete: tenant, corpus, number."""
+    def pending(self, limit: int) -> list[tuple[str, str, int]]:
+        """Some segments that changed since they were indexed: tenant, corpus, number."""
         with self._database.read() as connection:
             rows = connection.execute(
                 select(corpora.c.tenant, corpora.c.id, segments.c.segment)
                 .join(corpora, corpora.c.id == segments.c.corpus_id)
                 .where(
-                    or_(segments.c.indexed < segments.c.version, segments.c.kind != kind),
+                    segments.c.indexed < segments.c.version,
                     corpora.c.deleted_at.is_(None),
                 )
                 .limit(limit)

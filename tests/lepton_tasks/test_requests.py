@@ -126,3 +126,26 @@ def test_the_hash_tells_requests_apart() -> None:
 def test_good_urls_pass() -> None:
     for url in ("http://127.0.0.1:8080/hook?x=1", "https://xn--fsqu00a.test/"):
         assert check_webhook_url(url) == url
+
+
+def test_a_corpus_must_be_there_before_anything_is_stored() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def has_corpus(tenant: str, corpus: str) -> bool:
+        asked.append((tenant, corpus))
+        return corpus == "handbook"
+
+    gate = Admission(find_tasks(), 4, has_corpus)
+    good = JobRequest("similarity", input={"text": "a"}, options={"corpus": "handbook"})
+    assert gate.admit("acme", good).payload.options == {"corpus": "handbook"}
+    missing = JobRequest("similarity", inputs=[{"text": "a"}], options={"corpus": "none"})
+    with pytest.raises(InvalidInput) as refused:
+        gate.admit("acme", missing)
+    assert (refused.value.param, refused.value.code) == ("options.corpus", "corpus_not_found")
+    assert asked == [("acme", "handbook"), ("acme", "none")]
+    # Where nobody can tell, a worker finds out.
+    assert ADMISSION.admit("acme", missing).task == "similarity"
+    assert good.reads_store and not request().reads_store
+    with pytest.raises(InvalidInput) as refused:
+        gate.admit("acme", request(options={"corpus": "handbook"}))
+    assert refused.value.param == "options.corpus"

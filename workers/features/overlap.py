@@ -92,6 +92,14 @@ class _Chain:
                 yield from (end + place for place in _common(mine, theirs))
 
 
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Of a text with each of some others, and the share of it that is copied from any."""
+
+    share: float
+    each: tuple[Overlap, ...]
+
+
 def find_overlap(text: str, other: str, simplified: Mapping[int, str]) -> Overlap:
     """Find what of ``text`` is also in ``other``.
 
@@ -103,18 +111,37 @@ def find_overlap(text: str, other: str, simplified: Mapping[int, str]) -> Overla
     >>> round(found.share, 2), found.matches
     (0.78, (Match(text=(9, 34), other=(0, 25)),))
     """
-    tokens, others = tokens_of(text, simplified), tokens_of(other, simplified)
+    return find_overlaps(text, [other], simplified).each[0]
+
+
+def find_overlaps(text: str, others: Sequence[str], simplified: Mapping[int, str]) -> Overlaps:
+    """:func:`find_overlap` with each of ``others``, in order.
+
+    >>> found = find_overlaps("one two three four five six", ["one two three", "five six"], {})
+    >>> round(found.share, 2), [round(one.share, 2) for one in found.each]
+    (0.82, [0.5, 0.32])
+    """
+    tokens = tokens_of(text, simplified)
     whole = sum(token.end - token.start for token in tokens)
     if not whole:
-        return Overlap(float(text == other), ())
+        each = tuple(Overlap(float(text == other), ()) for other in others)
+        return Overlaps(max((one.share for one in each), default=0.0), each)
+    found = [_overlap(tokens, tokens_of(other, simplified)) for other in others]
+    sizes = {place: tokens[place].end - tokens[place].start for _, own in found for place in own}
+    each = tuple(
+        Overlap(sum(sizes[place] for place in own) / whole, matches) for matches, own in found
+    )
+    return Overlaps(sum(sizes.values()) / whole, each)
+
+
+def _overlap(
+    tokens: Sequence[Token], others: Sequence[Token]
+) -> tuple[tuple[Match, ...], frozenset[int]]:
+    """The matches, and the places of all tokens that are copied."""
     weights = [sum(token.weight for token in one) for one in (tokens, others)]
     least = min(_LEAST_WEIGHT, *(weight / 2 for weight in weights))
     chains = [one for one in _chains(tokens, others) if one.weight >= least]
-    copied = sum(
-        tokens[place].end - tokens[place].start
-        for chain in chains
-        for place in chain.copied(tokens, others)
-    )
+    copied = frozenset(place for chain in chains for place in chain.copied(tokens, others))
     matches = [
         Match(
             (tokens[first.text].start, tokens[last.text + last.length - 1].end),
@@ -123,7 +150,7 @@ def find_overlap(text: str, other: str, simplified: Mapping[int, str]) -> Overla
         for chain in chains
         for first, last in [(chain.runs[0], chain.runs[-1])]
     ]
-    return Overlap(copied / whole, tuple(sorted(matches)))
+    return tuple(sorted(matches)), copied
 
 
 def tokens_of(text: str, simplified: Mapping[int, str]) -> list[Token]:

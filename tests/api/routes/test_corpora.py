@@ -132,3 +132,16 @@ def test_another_tenants_corpus_is_not_found(filled: Api) -> None:
         url = template.format(corpus="手册", document="a/1")
         sent: dict[str, Any] = {"json": body} if method == "POST" else {}
         assert filled.call(method, url, **sent).status_code == 200
+
+
+def test_a_job_that_names_no_corpus_of_its_tenant_is_refused(filled: Api) -> None:
+    [corpus] = filled.call("GET", URL).json()["data"]
+    job: dict[str, Any] = {"task": "similarity", "input": {"text": "a"}}
+    for name in ("手册", corpus["id"]):
+        body = job | {"options": {"corpus": name}}
+        assert filled.call("POST", "/v1/jobs", json=body).status_code == 202
+        error = error_of(filled.call("POST", "/v1/jobs", "other", json=body), 422)
+        assert (error["param"], error["code"]) == ("options.corpus", "corpus_not_found")
+    assert filled.call("GET", "/v1/jobs", "other").json()["data"] == []
+    body = job | {"input": {"text": "a", "other": "b"}, "options": {"corpus": "手册"}}
+    assert error_of(filled.call("POST", "/v1/jobs", json=body), 422)["param"] == "input.other"

@@ -19,6 +19,7 @@ from lepton_tasks.nlp.question_answering import (
     QuestionAnsweringOutput,
     QuestionItem,
 )
+from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 
 TASK = QuestionAnswering()
 CONTEXT = "It rained. The bridge was built in 1871 by Ann. It is long."
@@ -131,3 +132,51 @@ def test_schemas_are_json() -> None:
         QuestionAnsweringOutput.model_json_schema(),
     ):
         assert json.loads(json.dumps(schema)) == schema
+
+
+PASSAGES = [FoundPassage("b", "The bridge is long. It is old.", 40), FoundPassage("a", CHINESE, 0)]
+
+
+def from_corpus(start: int, end: int, score: float = 0.9) -> QuestionAnsweringOutput:
+    chosen = QuestionAnsweringOptions(corpus="handbook")
+    asked = TASK.encode_found(QuestionItem(question="Which?"), PASSAGES, chosen)
+    raw = {"start": start, "end": end, "score": score, "windows": 2}
+    return TASK.decode(raw, asked, chosen)
+
+
+def test_an_answer_from_a_corpus_stands_in_its_document() -> None:
+    context = TASK.encode_found(
+        QuestionItem(question="Which?"), PASSAGES, QuestionAnsweringOptions(corpus="c")
+    ).text
+    at = context.index("old")
+    found = from_corpus(at, at + 3)
+    assert (found.document, found.answer, found.start, found.end) == ("b", "old", 66, 69)
+    assert found.sentence is not None and found.sentence.text == "It is old."
+    assert (found.sentence.start, found.sentence.end) == (60, 70)
+    at = context.index("１９０４")
+    found = from_corpus(at, at + 4)
+    assert (found.document, found.start) == ("a", CHINESE.index("１９０４"))
+    # No answer runs from one document into the next.
+    at = context.index("old")
+    assert from_corpus(at, len(context)).answer == "old."
+    none = from_corpus(at, at + 3, score=0.1)
+    assert (none.document, none.answer, none.sentence) == (None, None, None)
+
+
+def test_a_question_to_a_corpus_needs_no_context() -> None:
+    item = {"question": "When?"}
+    assert admit_item(item, TASK, corpus="c") == item
+    with pytest.raises(InvalidInput, match="takes its place") as refused:
+        admit_item({"question": "When?", "context": "c"}, TASK, corpus="c")
+    assert refused.value.param == "input.context"
+    options = QuestionAnsweringOptions(corpus="c")
+    asked = QuestionItem(question="When?")
+    assert TASK.lookup(asked, options) == Lookup("c", "When?", 8)
+    assert TASK.lookup(asked, QuestionAnsweringOptions()) is None
+    nothing = TASK.encode_found(asked, [], options)
+    assert nothing.spans and nothing.language == "en"
+    raw = {"start": 0, "end": 1, "score": 1.0, "windows": 1}
+    found = TASK.decode(raw, nothing, options)
+    assert (found.answer, found.document, found.start) == (None, None, None)
+    number = QuestionItem(question="1 + 1?")
+    assert TASK.encode_found(number, PASSAGES[1:], options).language == "zh"

@@ -16,6 +16,7 @@ from lepton_tasks.nlp.recommendation import (
     RecommendationOptions,
     RecommendationOutput,
 )
+from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 
 TASK = Recommendation()
 ITEM: dict[str, Any] = {
@@ -103,3 +104,20 @@ def test_bad_items_are_refused_by_name(changes: dict[str, Any], param: str, says
     with pytest.raises(InvalidInput, match=says) as refused:
         admit_item({**ITEM, **changes}, TASK)
     assert refused.value.param == param
+
+
+def test_documents_of_a_corpus_are_the_items_but_for_those_the_user_had() -> None:
+    item = {"history": ["ｔｅａ", "咖啡"]}
+    assert admit_item(item, TASK, corpus="c") == item
+    with pytest.raises(InvalidInput, match="unless the option `corpus`") as refused:
+        admit_item(item, TASK)
+    assert refused.value.param == "input.items"
+    chosen, options = TASK.read_item(item), RecommendationOptions(corpus="c", top=1)
+    assert TASK.lookup(chosen, options) == Lookup("c", "ｔｅａ\n咖啡", 40, one_each=True)
+    assert TASK.lookup(chosen, RecommendationOptions()) is None
+    found = [FoundPassage(name, text, 0) for name, text in (("a", "咖啡"), ("b", "绿茶"))]
+    asked = TASK.encode_found(chosen, found, options)
+    assert (asked.seen, asked.ids) == (2, ("b",))
+    output = TASK.decode({"ranking": [(0, 0.9, 0, 0.9)], "truncated": 0}, asked, options)
+    assert (output.items[0].id, output.items[0].place) == ("b", None)
+    assert TASK.encode_found(chosen, [], options).ids == ()

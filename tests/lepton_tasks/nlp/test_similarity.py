@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 from lepton_tasks.nlp.similarity import Pair, PairInput, Similarity, SimilarityOptions
 
 TASK = Similarity()
@@ -17,7 +18,7 @@ MEANING, OVERLAP = SimilarityOptions(), SimilarityOptions(mode="overlap")
 def test_meaning_takes_clean_texts_and_overlap_the_originals() -> None:
     pair = Pair(text="Ｔｅａ\u200b time", other="茶  时间")
     assert TASK.encode(pair, MEANING) == PairInput("Tea time", "en", (ModelInput("茶 时间", "zh"),))
-    verbatim = PairInput(pair.text, "en", (ModelInput(pair.other, "zh"),), verbatim=True)
+    verbatim = PairInput(pair.text, "en", (ModelInput("茶  时间", "zh"),), verbatim=True)
     assert TASK.encode(pair, OVERLAP) == verbatim
     assert TASK.encode(pair, SimilarityOptions(language="zh")).language == "zh"
 
@@ -77,3 +78,52 @@ def test_bad_pairs_are_refused_by_name(value: object, param: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         admit_item(value, TASK)
     assert refused.value.param == param
+
+
+def test_a_corpus_takes_the_place_of_the_other_text() -> None:
+    item = {"text": "tea"}
+    assert admit_item(item, TASK, corpus="handbook") == item
+    with pytest.raises(InvalidInput, match="leave it out") as refused:
+        admit_item({"text": "tea", "other": "茶"}, TASK, "inputs[2]", corpus="handbook")
+    assert refused.value.param == "inputs[2].other"
+    assert TASK.lookup(Pair(text="tea"), MEANING) is None
+    found = TASK.lookup(Pair(text="tea"), SimilarityOptions(corpus="c", top=40))
+    assert found == Lookup("c", "tea", 80, one_each=True)
+    found = TASK.lookup(Pair(text="tea"), SimilarityOptions(corpus="c", mode="overlap"))
+    assert found == Lookup("c", "tea", 20, by="wording")
+
+
+def test_the_nearest_documents_come_first_and_those_in_other_languages_not_at_all() -> None:
+    options = SimilarityOptions(corpus="c", top=2)
+    passages = [FoundPassage(name, "a cup of tea", 7) for name in "abc"]
+    passages.append(FoundPassage("茶", "茶", 0))
+    asked = TASK.encode_found(Pair(text="Ｔｅａ"), passages, options)
+    assert [one.text for one in asked.all_texts] == ["Tea", *["a cup of tea"] * 3, "茶"]
+    raw = {"scores": [0.2, 0.9, 0.5, None], "truncated": False}
+    found = TASK.decode(raw, asked, options)
+    assert found.documents is not None and found.score is None
+    assert [(one.document, one.score) for one in found.documents] == [("b", 0.9), ("c", 0.5)]
+    assert (found.documents[0].start, found.documents[0].end) == (7, 19)
+    assert TASK.encode_found(Pair(text="tea"), [], options).all_texts == (ModelInput("tea", "en"),)
+
+
+def test_copied_passages_are_told_by_their_place_in_the_document() -> None:
+    options = SimilarityOptions(corpus="c", mode="overlap")
+    passages = [FoundPassage("a", "ｔｅａ time", 100), FoundPassage("b", "nothing", 0)]
+    asked = TASK.encode_found(Pair(text="Ｔｅａ time"), passages, options)
+    assert (asked.text, asked.others[0].text) == ("Ｔｅａ time", "ｔｅａ time")
+    raw = {
+        "share": 0.7,
+        "overlaps": [
+            {"share": 0.7, "matches": (((0, 3), (0, 3)),)},
+            {"share": 0.0, "matches": ()},
+        ],
+    }
+    found = TASK.decode(raw, asked, options)
+    assert found.copied_share == 0.7 and found.documents is not None
+    [one] = found.documents
+    assert one.model_dump(exclude_none=True) == {
+        "document": "a",
+        "copied_share": 0.7,
+        "copied": [{"text": {"start": 0, "end": 3}, "other": {"start": 100, "end": 103}}],
+    }

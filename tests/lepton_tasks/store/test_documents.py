@@ -152,23 +152,22 @@ def test_a_deletion_that_was_cut_short_is_finished_by_the_sweep(filled: Store) -
 
 def test_features_follow_their_documents(filled: Store) -> None:
     index, corpus = filled.corpus_index, filled.corpora.get(ACME, "handbook")
-    assert index.pending(KIND, 5) == [(ACME, corpus.id, 0)]
+    assert index.pending(5) == [(ACME, corpus.id, 0)]
     found = index.unindexed(ACME, "handbook", 0, KIND, 10)
     assert [one.text for one in found] == ["text of a", "text of b", "text of c"]
     filled.documents.delete(ACME, "handbook", "b")  # while its features are made
     index.store(ACME, "handbook", KIND, {one.number: b"f%d" % one.number for one in found})
     assert list(index.features(ACME, "handbook", 0, KIND)) == [(0, b"f0"), (2, b"f2")]
     assert index.unindexed(ACME, "handbook", 0, KIND, 10) == []
-    assert index.pending(KIND, 5) == []
+    assert index.pending(5) == []
     [segment] = index.state(ACME, "handbook", KIND).segments
     assert (segment.version, segment.indexed) == (2, True)
 
     put(filled, doc("a", "changed"))
     assert [number for number, _ in index.features(ACME, "handbook", 0, KIND)] == [2]
-    assert index.pending(KIND, 5) == [(ACME, corpus.id, 0)]
+    assert index.pending(5) == [(ACME, corpus.id, 0)]
     assert not index.state(ACME, "handbook", KIND).segments[0].indexed
     # Of another version of the features there are none.
-    assert index.pending(KIND + 1, 5) == [(ACME, corpus.id, 0)]
     assert len(index.unindexed(ACME, "handbook", 0, KIND + 1, 10)) == 2
 
 

@@ -126,6 +126,7 @@ def test_one_window_is_what_transformers_computes(folder: Path) -> None:
 def test_answers_are_spans_and_long_contexts_are_windowed(folder: Path) -> None:
     for item, raw in zip(ITEMS, run(build(folder), ITEMS), strict=True):
         output = decoded(raw, item)
+        assert item.context is not None
         assert output.answer and output.answer == item.context[output.start : output.end]
         assert output.answer == output.answer.strip()
     windows = [raw["windows"] for raw in run(build(folder), ITEMS)]

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.retrieval import FoundPassage
 from lepton_tasks.nlp.similarity import Pair, Similarity, SimilarityOptions, SimilarityOutput
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
@@ -98,3 +99,21 @@ def test_what_was_cut_is_said(engine: Engine) -> None:
 def test_another_input_is_refused(engine: Engine) -> None:
     with pytest.raises(TypeError, match="a pair of texts"):
         engine.tokenize([ModelInput("tea", "en")])
+
+
+def test_a_text_among_others_scores_as_in_pairs(engine: Engine) -> None:
+    text, others = "Someone plays the guitar.", ["A man is playing a guitar.", "茶", "Closed."]
+    found = [FoundPassage(str(place), other, 0) for place, other in enumerate(others)]
+    inputs = [
+        TASK.encode_found(Pair(text=text), passages, SimilarityOptions(corpus="c", mode=mode))
+        for passages in (found, [])
+        for mode in ("meaning", "overlap")
+    ]
+    near, copied, none, nothing = engine.forward(engine.tokenize(inputs))
+    wanted = [one.score for one in run(engine, [(text, other) for other in others])]
+    assert wanted[1] is None and near["scores"][1] is None
+    assert near["scores"][::2] == pytest.approx(wanted[::2], abs=1e-5)
+    assert [one["share"] for one in copied["overlaps"]] == [
+        one.copied_share for one in run(engine, [(text, other) for other in others], "overlap")
+    ]
+    assert (none["scores"], nothing["overlaps"], nothing["share"]) == ([], [], 0.0)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.features.han import simplified_characters
-from workers.features.overlap import Overlap, find_overlap
+from workers.features.overlap import Overlap, find_overlap, find_overlaps
 from workers.quality.edits import edited_copy, units
 
 SOURCE = (
@@ -126,3 +126,13 @@ def test_edited_copies_with_four_fifths_kept_are_found(source: str, words: list[
 def test_monotonous_texts_are_no_trap(text: str) -> None:
     assert find_overlap(text, text, {}).share == 1.0
     assert find_overlap(text[:-1] + "x", "b " + text, {}).share > 0.9
+
+
+def test_what_is_copied_from_several_counts_once(simplified: Mapping[int, str]) -> None:
+    text = SOURCE + " " + SOURCE_ZH
+    found = find_overlaps(text, [SOURCE, SOURCE, SOURCE_ZH, "nothing"], simplified)
+    assert found.share == 1.0
+    assert [one.share for one in found.each] == [
+        find_overlap(text, other, simplified).share for other in (SOURCE, SOURCE, SOURCE_ZH)
+    ] + [0.0]
+    assert find_overlaps(text, [], simplified).share == 0.0
