@@ -39,6 +39,10 @@ the memory of a process grows by more than a tenth (and 16 MB), a bulk job waits
 long as its share of the workers takes for a full queue, or the other tenant's 99th percentile is
 more than twice what it was alone. An input takes the workers 50 ms there, a job of the busy tenant
 has 4 and one of the other 16, and window and backlog are sized to that: `tests/chaos/overload.py`.
+
+The runs that swap versions fail where a job is lost or fails, a worker refuses a version, an answer
+names a version that no longer served, or the 95th percentile of the jobs that came while a swap was
+on is more than 1.5 times that of those between: `tests/chaos/swaps.py`.
 """
 _TAIL: Final = """\
 ## What is not shown here

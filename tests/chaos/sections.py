@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos import clocks, disk, keys, mutations, outage, overload, poison, runs, webhooks
+from tests.chaos import (
+    clocks,
+    disk,
+    keys,
+    mutations,
+    outage,
+    overload,
+    poison,
+    runs,
+    swaps,
+    webhooks,
+)
 from tests.chaos.checker import percentile
 from tests.chaos.findings import Finding, figures_of
 from tests.chaos.rig import Setup
@@ -255,6 +266,21 @@ def _slow(scene: Scene) -> Sequence[Finding]:
     return [Finding("W2", title, scene.database, load, wrong, figures)]
 
 
+def _swap(scene: Scene) -> Sequence[Finding]:
+    found = []
+    for with_encoder, what in ((False, "heads over a shared encoder"), (True, "with its encoder")):
+        folder = scene.folder / f"{with_encoder}"
+        folder.mkdir()
+        url = scene.postgres.fresh_database() if scene.postgres else f"sqlite:///{folder}/store.db"
+        times, seconds = scene.size(20, 2), float(scene.size(5, 2))
+        came = swaps.swaps(url, folder, times, seconds, with_encoder=with_encoder)
+        title = f"{times} × another version of {swaps.MODEL}, {what}"
+        load = f"{len(came.jobs):,} jobs at {swaps.RATE:.0f}/s, 1 worker"
+        wrong = came.wrong(timed=not scene.quick)
+        found.append(Finding("swap", title, scene.database, load, wrong, came.figures()))
+    return found
+
+
 def _mutations(scene: Scene) -> Sequence[Finding]:
     found = []
     for safeguard, what in mutations.WHAT.items():
@@ -289,6 +315,7 @@ SECTIONS: Final = {
     "clock": Section("a worker whose clock is an hour wrong", _clock),
     "webhooks": Section("receivers that fail, senders that die", _webhooks),
     "slow": Section("one endpoint that hangs", _slow, ("sqlite",)),
+    "swap": Section("versions of a model swapped into a worker under load", _swap),
     "life": Section("any order of events, by Hypothesis", _life),
     "mutations": Section("each safeguard taken out: the run must fail", _mutations),
 }
