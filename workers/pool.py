@@ -88,7 +88,7 @@ class ModelPool:
         self._tunings.set_threads()
         served: dict[Lane, list[tuple[AnyTask, Engine]]] = {}
         for name, task in sorted(self.tasks.items(), key=self._explains):
-            engine = self._warm_default(name)
+            engine = self._warm(self._defaults[name])
             self._resident.add(engine.name, engine, pinned=True)
             served.setdefault(engine.lane, []).append((task, engine))
         self._tunings.tune(served)
@@ -100,11 +100,9 @@ class ModelPool:
         ``task`` is one of those served; ``model`` a name of the catalogue, the task's
         default where it is None.
         """
-        catalogue = self._live.entries
-        entry = catalogue.get(self._defaults[task] if model is None else model)
+        entry = self._live.entries.get(self._defaults[task] if model is None else model)
         if entry is None or entry.task != task:
-            known = [one.name for one in catalogue.values() if one.task == task]
-            return unknown_model(task, str(model), known, how_to_get(task, str(model)))
+            return self._unknown(task, str(model))
         with self._lock:
             if (engine := self._resident.get(entry.name)) is not None:
                 return engine
@@ -165,16 +163,20 @@ class ModelPool:
         explained = {name for name, _ in explainers(self._live.entries)}
         return self._defaults[task[0]] in explained
 
-    def _warm_default(self, task: str) -> Engine:
-        """Load and warm; where a version cannot be, what served before it."""
-        name = self._defaults[task]
+    def _warm(self, name: str) -> Engine:
+        """Load and warm what serves under a name; where a version cannot, what served before it.
+
+        Raises:
+            Exception: as :meth:`Warmer.warm` does. What may pass is not gone back for.
+        """
         entry = self._live.entries[name]
         try:
             return self._warmer.warm(entry)
         except Exception as error:
-            if not entry.version:
+            reason, may_pass = reason_of(error)
+            if not entry.version or may_pass or self._thread.closed:
                 raise
-            self._swaps.failed(name, entry.version, reason_of(error)[0])
+            self._swaps.failed(name, entry.version, reason)
             for change in self._live.before(name):
                 if (engine := self._warm_again(change, name)) is not None:
                     return engine
@@ -192,6 +194,10 @@ class ModelPool:
         self._live.take(change)
         return engine
 
+    def _unknown(self, task: str, model: str) -> Refused:
+        known = [one.name for one in self._live.entries.values() if one.task == task]
+        return unknown_model(task, model, known, how_to_get(task, model))
+
     def _grant(self, wish: Wish) -> None:
         with self._announce_loading():
             found = self._bring(wish)
@@ -204,11 +210,12 @@ class ModelPool:
         wish.loading.settle(found)
 
     def _bring(self, wish: Wish) -> Engine | Refused:
-        """Load, warm and hold a model."""
-        # What was wished for may be another version by now.
-        entry = self._live.entries.get(wish.entry.name, wish.entry)
+        """Load, warm and hold a model, at the version that serves by now."""
+        entry = self._live.entries.get(wish.entry.name)
+        if entry is None:
+            return self._unknown(wish.entry.task, wish.entry.name)
         try:
-            engine = self._warmer.warm(entry)
+            engine = self._warm(entry.name)
         except Exception as error:  # noqa: BLE001 - its producers are told
             return refusal(entry, error)
         self._resident.add(entry.name, engine)

@@ -273,6 +273,17 @@ def test_a_model_on_demand_comes_as_it_is_served(bench: Bench) -> None:
     assert "twin" in in_memory(pool)
 
 
+def test_a_model_on_demand_goes_back_to_the_last_version_that_works(bench: Bench) -> None:
+    pool = bench.pool()
+    good, broken = bench.publish(2, "twin"), bench.publish(3, "twin")
+    (bench.versions.folder / "twin" / broken / "model.safetensors").write_bytes(b"no weights")
+    bench.versions.serve("twin", good)
+    bench.versions.serve("twin", broken)
+    until(lambda: pool.versions().get("twin", {}).get("version") == broken)
+    assert bring(pool, "twin").revision == good
+    assert refused(pool, "twin")["version"] == broken
+
+
 def test_a_model_of_versions_alone_comes_and_goes(bench: Bench) -> None:
     pool = bench.pool()
     found = pool.engine("moderation", "trained")
