@@ -7,6 +7,7 @@ so what differs is the swap alone.
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -29,10 +30,9 @@ from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import JobRow
 from lepton_tasks.versions import Versions
 from tests.chaos.checker import percentile
-from tests.chaos.rig import PATIENCE, MortalRedis, until
+from tests.chaos.rig import MortalRedis, until
 from tests.support.lepton_worker import LeptonWorker
 from workers.catalogue.entries import DEFAULT_CATALOGUE, CatalogueEntry, read_catalogue
-from workers.catalogue.rollout import Word, wait_for_workers
 from workers.engines.builders import encoder_folder
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -42,6 +42,7 @@ RATE: Final = 20.0
 """Jobs a second, sent on schedule."""
 MOST_SLOWER: Final = 1.5
 """The 95th percentile with a swap may be so many times that without."""
+_SAID: Final = re.compile(rf"the model {MODEL}: (?:\S+ (serves), after|.* cannot serve: (.*))")
 _TEXTS: Final = ["这家店的服务真好，下次还来", "The battery died after two days."]
 
 
@@ -57,16 +58,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A piece of time on the database's clock, without a swap or with one."""
+    """A piece of time, without a swap or with one; ``cpu`` are seconds of the worker in it."""
 
     begin: float
     end: float
     swapping: bool
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to; ``swaps`` are seconds from a command to the worker's word."""
+    """What a run came to; ``swaps`` are seconds until the worker said that it has changed."""
 
     jobs: Sequence[Job]
     stretches: Sequence[Stretch]
@@ -115,8 +117,16 @@ class Outcome:
             name = f"p{100 * share:.0f} without / with a swap"
             shown[name] = f"{without:.0f} / {beside:.0f} ms"
         swaps = sorted(self.swaps)
-        shown["command to word, p50 / most"] = f"{_at(swaps, 0.5):.1f} / {_at(swaps, 1.0):.1f} s"
+        shown["swapped after, p50 / most"] = f"{_at(swaps, 0.5):.1f} / {_at(swaps, 1.0):.1f} s"
+        shown["CPU of the worker without / with a swap"] = " / ".join(
+            f"{self._load(swapping):.1%}" for swapping in (False, True)
+        )
         return shown
+
+    def _load(self, swapping: bool) -> float:
+        """CPU seconds of the worker in a second."""
+        own = [one for one in self.stretches if one.swapping is swapping]
+        return sum(one.cpu for one in own) / (sum(one.end - one.begin for one in own) or 1.0)
 
 
 def swaps(url: str, folder: Path, times: int, seconds: float, *, with_encoder: bool) -> Outcome:
@@ -125,7 +135,7 @@ def swaps(url: str, folder: Path, times: int, seconds: float, *, with_encoder: b
     ``with_encoder`` versions carry an encoder of their own, which is loaded each time; others
     share that of the version before.
     """
-    with _running(url, folder) as (settings, store):
+    with _running(url, folder) as (settings, store, worker):
         versions = Versions(settings.model_versions)
         names = [_publish(versions, folder, number, with_encoder) for number in range(2)]
         stretches: list[Stretch] = []
@@ -134,22 +144,20 @@ def swaps(url: str, folder: Path, times: int, seconds: float, *, with_encoder: b
         with _load(settings, store):
             time.sleep(min(3.0, seconds))  # connections are open, lanes have run
             for turn in range(times):
-                began = time.time()
-                time.sleep(seconds)
-                swapped = time.time()
-                stretches.append(Stretch(began, swapped, swapping=False))
-                versions.serve(MODEL, names[turn % 2])
-                words = _words(settings, versions)
-                took.append(time.time() - swapped)
-                refused += [word.reason or word.state for word in words if word.state != "serves"]
-                time.sleep(max(0.5, seconds - took[-1]))
-                stretches.append(Stretch(swapped, time.time(), swapping=True))
+                with _stretch(worker, stretches, swapping=False):
+                    time.sleep(seconds)
+                with _stretch(worker, stretches, swapping=True):
+                    began = time.monotonic()
+                    versions.serve(MODEL, names[turn % 2])
+                    refused += _changed(worker, turn + 1)
+                    took.append(time.monotonic() - began)
+                    time.sleep(max(0.5, seconds - took[-1]))
         until(lambda: all(job.took is not None for job in _jobs(store)), "some jobs never ended")
         return Outcome(_jobs(store), stretches, took, refused)
 
 
 @contextmanager
-def _running(url: str, folder: Path) -> Iterator[tuple[Settings, Store]]:
+def _running(url: str, folder: Path) -> Iterator[tuple[Settings, Store, LeptonWorker]]:
     """One worker process of the model's task, ready, with a Redis of its own."""
     with ExitStack() as stack:
         database = Database(url)
@@ -166,7 +174,7 @@ def _running(url: str, folder: Path) -> Iterator[tuple[Settings, Store]]:
         worker = LeptonWorker(settings, folder / "worker.log", 1, _entry().task)
         stack.callback(worker.kill)
         worker.until(lambda: worker.said("ready: "))
-        yield settings, store
+        yield settings, store, worker
 
 
 @contextmanager
@@ -219,9 +227,30 @@ def _publish(versions: Versions, folder: Path, number: int, with_encoder: bool) 
     return versions.publish(staged, MODEL, fields, {})
 
 
-def _words(settings: Settings, versions: Versions) -> list[Word]:
-    stamp = str(versions.stamps()[MODEL][0])
-    return wait_for_workers(settings, MODEL, _entry().task, stamp, PATIENCE)
+@contextmanager
+def _stretch(worker: LeptonWorker, into: list[Stretch], *, swapping: bool) -> Iterator[None]:
+    """Note the block as a stretch."""
+    began, used = time.time(), _cpu(worker)
+    yield
+    into.append(Stretch(began, time.time(), swapping, _cpu(worker) - used))
+
+
+def _cpu(worker: LeptonWorker) -> float:
+    times = [child.cpu_times() for child in worker.children()]
+    return sum(one.user + one.system for one in times)
+
+
+def _changed(worker: LeptonWorker, times: int) -> list[str]:
+    """Wait until the worker has said so many times what came of a swap; what it refused last.
+
+    It is read from its log, because whoever asks it takes time from it.
+    """
+
+    def said() -> list[tuple[str, str]]:
+        return _SAID.findall(worker.log.read_text())
+
+    worker.until(lambda: len(said()) >= times)
+    return [why for _, why in said()[times - 1 :] if why]
 
 
 def _jobs(store: Store) -> list[Job]:

@@ -19,7 +19,7 @@ def jobs(*revisions: str, took: float = 0.1, begin: float = 0.0) -> list[Job]:
 
 GOOD = Outcome(
     jobs=[*jobs("own", "own"), *jobs("own", "v1", took=0.12, begin=2.0)],
-    stretches=[Stretch(0.0, 2.0, False), Stretch(2.0, 4.0, True)],
+    stretches=[Stretch(0.0, 2.0, False, cpu=0.2), Stretch(2.0, 4.0, True, cpu=0.4)],
     swaps=[1.5],
     refused=[],
 )
@@ -32,7 +32,8 @@ def test_what_held_is_told_with_its_figures() -> None:
         "p50 without / with a swap": "100 / 120 ms",
         "p95 without / with a swap": "100 / 120 ms",
         "p99 without / with a swap": "100 / 120 ms",
-        "command to word, p50 / most": "1.5 / 1.5 s",
+        "swapped after, p50 / most": "1.5 / 1.5 s",
+        "CPU of the worker without / with a swap": "10.0% / 20.0%",
     }
 
 
