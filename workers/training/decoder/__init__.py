@@ -1,0 +1,1 @@
+"""A small decoder trained from raw text: corpus, tokenizer, shards, network, training."""
