@@ -13,6 +13,7 @@ from api.openai import embeddings, moderations
 from api.openai import models as openai_models
 from api.routes import (
     batches,
+    conversations,
     corpora,
     endpoint_deliveries,
     health,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         jobs,
         tasks,
         batches,
+        conversations,
         corpora,
         webhook_endpoints,
         endpoint_deliveries,

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from lepton_tasks.conversations import NewTurn
 from lepton_tasks.crashes import Crashes
 from lepton_tasks.ids import new_id
 from lepton_tasks.queues import Priority, queue_name
@@ -60,6 +61,7 @@ class NewJob:
     body_hash: str | None = None
     batch_id: str | None = None
     ordinal: int | None = None
+    turn: NewTurn | None = None
 
     @property
     def queue(self) -> str:

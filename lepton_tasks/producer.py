@@ -54,8 +54,12 @@ class Producer(Closing):
         self.settings = settings
         self.store = store or open_store(settings)
         self._owns_store = store is None
+        self.conversations = self.store.conversations
         self.admission = Admission(
-            find_tasks(), settings.max_items_per_job, self.store.corpora.exists
+            find_tasks(),
+            settings.max_items_per_job,
+            self.store.corpora.exists,
+            settings.conversation_seconds,
         )
         self._redis = connect(settings.redis_url, settings.publish_timeout)
         self._publisher = Publisher(self._redis)
@@ -85,6 +89,8 @@ class Producer(Closing):
         Raises:
             InvalidInput: a field is wrong; nothing was stored.
             IdempotencyConflict: the key was used before for another job.
+            Conflict: a turn of the job's conversation has not ended; nothing was stored.
+            Gone: the conversation has expired; nothing was stored.
             Overloaded: too many jobs of the tenant wait in this queue; nothing was stored.
         """
         request = JobRequest(

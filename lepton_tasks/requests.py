@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import ValidationError
 
+from lepton_tasks.conversations import NewTurn, new_turn
 from lepton_tasks.errors import InvalidInput, UnknownTask
 from lepton_tasks.faults import first_fault
 from lepton_tasks.jobs import NewJob, Payload
@@ -73,11 +74,18 @@ class Admission:
         tasks: Mapping[str, AnyTask],
         max_items: int,
         has_corpus: Callable[[str, str], bool] | None = None,
+        conversation_seconds: float | None = None,
     ) -> None:
-        """``has_corpus`` says whether a tenant has a corpus; without it, a worker finds out."""
+        """Take jobs of ``tasks`` with at most ``max_items`` inputs.
+
+        ``has_corpus`` says whether a tenant has a corpus; without it, a worker finds out.
+        ``conversation_seconds`` is how long a conversation that a job begins is kept without
+        a turn, None for ever.
+        """
         self.tasks = tasks
         self._max_items = max_items
         self._has_corpus = has_corpus
+        self._conversation_seconds = conversation_seconds
 
     def task(self, name: object) -> AnyTask:
         """Find a task by name.
@@ -112,13 +120,22 @@ class Admission:
             payload=Payload(inputs, single, options),
             cost=sum(task.cost(item) for item in inputs),
             priority=priority,
-            run_at=_check_number(request.run_at, "run_at", 0, 32_503_680_000),
-            ttl_seconds=_check_number(request.ttl_seconds, "ttl_seconds", 0.001, MAX_TTL_SECONDS),
+            run_at=check_number(request.run_at, "run_at", 0, 32_503_680_000),
+            ttl_seconds=check_number(request.ttl_seconds, "ttl_seconds", 0.001, MAX_TTL_SECONDS),
             webhook=check_webhook_url(request.webhook),
-            metadata=_check_metadata(request.metadata),
+            metadata=check_metadata(request.metadata),
             idempotency_key=request.idempotency_key,
             body_hash=request.body_hash() if request.idempotency_key is not None else None,
+            turn=self._turn(task, options, inputs, single=single),
         )
+
+    def _turn(
+        self, task: AnyTask, options: Mapping[str, Any], inputs: Sequence[Any], *, single: bool
+    ) -> NewTurn | None:
+        if not task.conversational:
+            return None
+        checked = task.options_model.model_validate(dict(options))
+        return new_turn(checked, inputs, self._conversation_seconds, single=single)
 
     def check_options(self, task: AnyTask, options: object) -> dict[str, Any]:
         """Check a task's options; returns them as JSON values, defaults left out.
@@ -215,7 +232,12 @@ def check_webhook_url(url: object) -> str | None:
     return url
 
 
-def _check_number(value: object, param: str, least: float, most: float) -> float | None:
+def check_number(value: object, param: str, least: float, most: float) -> float | None:
+    """Check a number that may be left out.
+
+    Raises:
+        InvalidInput: it is no number between ``least`` and ``most``.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -225,7 +247,12 @@ def _check_number(value: object, param: str, least: float, most: float) -> float
     return float(value)
 
 
-def _check_metadata(metadata: object) -> dict[str, str]:
+def check_metadata(metadata: object) -> dict[str, str]:
+    """Check what a tenant notes on something of its own.
+
+    Raises:
+        InvalidInput: it is no object of a few short strings.
+    """
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):

@@ -19,7 +19,7 @@ class Retention:
     """Sweeps once a minute, and at each call while there is more than a page to delete."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        """Nothing is deleted where ``settings.retention_days`` is 0."""
+        """Only what expires by itself is deleted where ``settings.retention_days`` is 0."""
         self._store = store
         self._keep = settings.retention_days * _DAY
         self._tombstones = settings.tombstone_days * _DAY
@@ -34,6 +34,7 @@ class Retention:
         if time.monotonic() < self._next:
             return
         more = self._store.corpora.sweep()
+        more = self._store.conversations.sweep() or more
         if self._keep:
             swept = self._store.retention.sweep(self._keep, self._tombstones)
             more = more or swept.more

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     tombstone_days: float = Field(default=90.0, ge=1)
     """How long after its deletion a job's id and idempotency key are still known, so that a
     late message or a repeated request does not run it again."""
+    conversation_days: float = Field(default=30.0, ge=0, le=3650)
+    """How long a conversation is kept after its last turn, unless it was made with a time of its
+    own; 0 for ever. Its texts go with it, and the jobs of its turns."""
     max_items_per_job: int = Field(default=256, ge=1, le=10_000)
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
@@ -182,6 +185,11 @@ class Settings(BaseSettings):
     def model_versions(self) -> Path:
         """Folder of the versions of models."""
         return self.versions_folder or self.home / "versions"
+
+    @property
+    def conversation_seconds(self) -> float | None:
+        """:attr:`conversation_days` in seconds; None for ever."""
+        return self.conversation_days * 86_400.0 or None
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for the environment of a child process."""

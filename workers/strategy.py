@@ -20,6 +20,7 @@ from celery.worker import state
 from celery.worker.request import create_request_cls
 
 from lepton_tasks.broker.messages import OWN_HEADER
+from lepton_tasks.conversations import refuse_turn
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.queues import split_queue_name, task_of_message
@@ -105,6 +106,7 @@ def adopt(admission: Admission, tenant: str, message: Any, payload: Any) -> Adop
         expires = _timestamp(headers.get("expires"), "expires")
         request = _request(task, payload, priority, eta)
         job = admission.admit(tenant, request)
+        refuse_turn(job.turn, "a plain Celery message")
     except InvalidInput as error:
         detail = {"code": error.code, "message": str(error), "param": error.param}
         empty = NewJob(tenant, task, Payload((), single=True), 0, priority, id=job_id)

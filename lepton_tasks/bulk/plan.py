@@ -13,6 +13,7 @@ import orjson
 
 from lepton_tasks.bulk.reader import LineReader
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
+from lepton_tasks.conversations import refuse_turn
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.nlp.retrieval import corpus_of
@@ -99,12 +100,15 @@ def make_plan(
     if not 1 <= shard_size <= max_items:
         raise InvalidInput(f"--shard-size must be between 1 and {max_items:,}", "--shard-size")
     known = admission.task(task)
+    checked = admission.check_options(known, _read_options(options))
+    if known.conversational:
+        refuse_turn(checked.get("conversation"), "a line of a file")
     plan = Plan(
         source=source,
         out=out,
         errors=errors or default_errors(out),
         task=known,
-        options=admission.check_options(known, _read_options(options)),
+        options=checked,
         priority=parse_priority(priority),
         text_column=text_column,
         id_column=id_column,

@@ -10,6 +10,7 @@ import typer
 
 from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.cli.values import read_json, read_values
+from lepton_tasks.conversations import refuse_turn
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import AnyTask, find_tasks
 from lepton_tasks.nlp.retrieval import corpus_of
@@ -87,7 +88,9 @@ def run(
         if isinstance(items, list)
         else JobRequest(chosen.name, input=items, options=options)
     )
-    payload = gate.admit(settings.default_tenant, request).payload
+    admitted = gate.admit(settings.default_tenant, request)
+    refuse_turn(admitted.turn, "`lepton run`")
+    payload = admitted.payload
     if corpus_of(chosen, payload.options) is not None:
         raise InvalidInput(
             "lepton run looks into no corpus, since it needs no database; use `lepton batch run`, "

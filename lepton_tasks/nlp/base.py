@@ -69,6 +69,10 @@ class Task(ABC, Generic[OptionsT, OutputT]):
     """Name of the engine in ``workers.engines`` that runs the forward pass."""
     item_model: ClassVar[type[TaskItem] | None] = None
     """Fields of an item; None where it is one text."""
+    conversational: ClassVar[bool] = False
+    """Whether items are dialogues (``messages``) that are answered by a ``message``: jobs may then
+    be turns of a stored conversation. The options have ``conversation`` and bounds of its history.
+    """
     options_model: type[OptionsT]
     output_model: type[OutputT]
     rate_limit: ClassVar[str | None] = None

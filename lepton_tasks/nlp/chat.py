@@ -15,6 +15,10 @@ from lepton_tasks.nlp.sampling_options import SamplingOptions
 
 MOST_MESSAGES: Final = 64
 """Messages of one item."""
+CONVERSATION_PATTERN: Final = r"^conv_[A-Za-z0-9_-]{1,64}$"
+"""What the id of a conversation looks like."""
+MOST_HISTORY_TURNS: Final = 50
+MOST_HISTORY_CHARACTERS: Final = 16_000
 
 Role = Literal["system", "user", "assistant"]
 
@@ -42,10 +46,29 @@ class ChatItem(TaskItem):
         return messages
 
 
+class StoredChatItem(ChatItem):
+    """The same as a job holds it, with what its conversation put before it.
+
+    ``history`` are how many messages of the conversation are among ``messages``, and how many
+    older ones found no room. None for a job without a conversation.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    history: tuple[int, int] | None = None
+
+
 class ChatOptions(SamplingOptions):
-    """How to answer. The options of sampling concern models that generate."""
+    """How to answer. The options of sampling concern models that generate.
+
+    ``conversation`` is the id of a stored conversation, made on first use: its history is
+    put before the new message, its last ``history_turns`` turns as far as they fit into
+    ``history_characters``, and the answer becomes a part of it.
+    """
 
     language: Language | None = None
+    conversation: Annotated[str, Field(pattern=CONVERSATION_PATTERN)] | None = None
+    history_turns: int = Field(default=10, ge=0, le=MOST_HISTORY_TURNS)
+    history_characters: int = Field(default=4_000, ge=0, le=MOST_HISTORY_CHARACTERS)
 
 
 class ChatAnswer(BaseModel):
@@ -66,13 +89,23 @@ class ChatUsage(BaseModel):
     completion_tokens: int
 
 
+class ChatHistory(BaseModel):
+    """What the stored conversation gave: messages before the new one, and older ones left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    messages: int
+    left_out: int
+
+
 class ChatOutput(BaseModel):
     """The answer.
 
     ``finish_reason`` is ``stop`` where the model or a stop string ended it, ``length`` where
     it has ``max_tokens``, ``cancelled`` where the job was cancelled meanwhile. ``score``, 0
     to 1, is how well a stored answer fits; null where the text was generated. ``seed`` is the
-    one that was drawn with, null where nothing was drawn.
+    one that was drawn with, null where nothing was drawn. ``history`` is null without a
+    ``conversation``.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -82,6 +115,7 @@ class ChatOutput(BaseModel):
     usage: ChatUsage
     score: float | None
     seed: int | None
+    history: ChatHistory | None
     language: str
 
 
@@ -90,6 +124,7 @@ class ChatInput(GenerationInput):
     """A dialogue as an engine takes it: ``messages`` are (role, content), ``text`` the last one."""
 
     messages: tuple[tuple[Role, str], ...] = ()
+    history: tuple[int, int] | None = None
 
 
 class Chat(Task[ChatOptions, ChatOutput]):
@@ -103,6 +138,7 @@ class Chat(Task[ChatOptions, ChatOutput]):
     summary = "Answer the last message of a dialogue, in English or Chinese."
     engine = "retrieval-chat"
     item_model = ChatItem
+    conversational = True
     options_model = ChatOptions
     output_model = ChatOutput
     examples = (
@@ -120,6 +156,10 @@ class Chat(Task[ChatOptions, ChatOutput]):
         ),
     )
 
+    def read_item(self, value: Any) -> StoredChatItem:
+        """Read what a job holds: an item, and what its conversation put before it."""
+        return StoredChatItem.model_validate(value)
+
     def from_text(self, text: str) -> dict[str, Any]:
         """Make a dialogue of one message of the user."""
         return {"messages": [{"role": "user", "content": text}]}
@@ -132,6 +172,7 @@ class Chat(Task[ChatOptions, ChatOutput]):
             options.language or detect_language(last),
             options.spec(),
             tuple((one.role, one.content) for one in item.messages),
+            item.history if isinstance(item, StoredChatItem) else None,
         )
 
     def decode(
@@ -140,7 +181,7 @@ class Chat(Task[ChatOptions, ChatOutput]):
         """Sort the engine's raw result into the answer."""
         if not isinstance(model_input, ChatInput):
             raise TypeError(f"chat decodes ChatInput, not {type(model_input).__name__}")
-        score, spec = raw.get("score"), model_input.spec
+        score, history, spec = raw.get("score"), model_input.history, model_input.spec
         drawn = score is None and spec.temperature > 0
         return ChatOutput(
             message=ChatAnswer(content=raw["text"]),
@@ -150,5 +191,8 @@ class Chat(Task[ChatOptions, ChatOutput]):
             ),
             score=score,
             seed=spec.seed if drawn else None,
+            history=None
+            if history is None
+            else ChatHistory(messages=history[0], left_out=history[1]),
             language=model_input.language,
         )

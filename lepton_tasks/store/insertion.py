@@ -24,6 +24,7 @@ from lepton_tasks.store.backlog import count_published, has_backlog
 from lepton_tasks.store.database import now
 from lepton_tasks.store.tables import JobRow
 from lepton_tasks.store.tombstones import Tombstone, buried_keys
+from lepton_tasks.store.turns import add_turns, take_turns
 from lepton_tasks.window import Allowance
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -80,6 +81,7 @@ _COLUMNS: Final = (
     "body_hash",
     "batch_id",
     "ordinal",
+    "conversation_id",
     "webhook",
     "metadata",
 )
@@ -105,6 +107,7 @@ def _values(job: NewJob, clock: float, published: bool) -> tuple[Any, ...]:
         job.body_hash,
         job.batch_id,
         job.ordinal,
+        None if job.turn is None else job.turn.conversation_id,
         job.webhook,
         orjson.dumps(dict(job.metadata)).decode() if job.metadata else "{}",
     )
@@ -133,14 +136,20 @@ def insert_rows(
 
     Due jobs count as published where ``allow`` lets them be, all of them without it.
 
+    A job that is a turn of a conversation gets its history, and its turn is stored with it.
+
     Raises:
         TornGroups: callers with several jobs met a conflict, or the job of a caller's key
-            has been deleted. Roll back and insert the
+            has been deleted, or a conversation takes no turn now. Roll back and insert the
             others again, for what these callers inserted must not stay.
     """
     if not any(groups):
         return [Stored([], [], held_back=False) for _ in groups]
     clock: float = connection.execute(select(now())).scalar_one()
+    taken = take_turns(connection, groups, clock)
+    if taken.errors:
+        raise TornGroups(taken.errors)
+    groups = taken.groups
     new = [job for group in groups for job in group]
     due = {job.id for job in new if is_due(job, clock)}
     at_once = due if allow is None else _at_once(connection, new, due, clock, allow)
@@ -166,6 +175,8 @@ def insert_rows(
             outcomes.append(Stored(answers, published, held_back))
     if torn:
         raise TornGroups(torn)
+    stored = [one for one in outcomes if isinstance(one, Stored)]
+    add_turns(connection, taken, [one.id for each in stored for one in each.answers])
     return outcomes
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     update,
 )
@@ -81,7 +82,8 @@ class RetentionStore:
         Raises:
             NotFound: the tenant has no such job, or (Gone) none any more.
             Conflict: ``still_running``, it was asked to end and can be deleted then; or
-                ``part_of_batch``, a shard goes with its batch.
+                ``part_of_batch``, a shard goes with its batch, or
+                ``part_of_conversation``, a turn with its conversation.
         """
         if self._database.transact(partial(_erase, tenant, job_id)) is JobState.RUNNING:
             raise Conflict(
@@ -167,7 +169,7 @@ def _old_tombstones(seconds: float, connection: Connection) -> int:
 def _erase(tenant: str, job_id: str, connection: Connection) -> JobState:
     mine = (jobs.c.tenant == tenant, jobs.c.id == job_id)
     row = connection.execute(
-        select(jobs.c.state, jobs.c.batch_id).where(*mine).with_for_update()
+        select(jobs.c.state, jobs.c.batch_id, jobs.c.conversation_id).where(*mine).with_for_update()
     ).first()
     if row is None:
         raise missing(connection, job_id, tenant)
@@ -175,24 +177,40 @@ def _erase(tenant: str, job_id: str, connection: Connection) -> JobState:
         raise Conflict(
             f"job {job_id} is a part of {row.batch_id} and is deleted with it", "part_of_batch"
         )
+    if row.conversation_id is not None:
+        raise Conflict(
+            f"job {job_id} is a turn of {row.conversation_id} and is deleted with it",
+            "part_of_conversation",
+        )
     state = JobState(row.state)
     if state is JobState.RUNNING:
         connection.execute(update(jobs).where(*mine).values(cancel_requested=True))
         return state
     if state in WAITING:
-        cancelled = connection.execute(
-            update(jobs)
-            .where(*mine)
-            .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
-            .returning(*SETTLED_COLUMNS)
-        ).all()
-        settle(connection, cancelled)
+        cancel_waiting(connection, *mine)
     bury(connection, [job_id])
-    while _delete_deliveries(
-        connection, deliveries.c.tenant == tenant, _tells_of(connection, job_id)
-    ):
-        pass
+    delete_deliveries_of(connection, tenant, [job_id])
     return state
+
+
+def cancel_waiting(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Cancel jobs that wait, and what follows from it."""
+    cancelled = connection.execute(
+        update(jobs)
+        .where(*which)
+        .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
+        .returning(*SETTLED_COLUMNS)
+    ).all()
+    settle(connection, cancelled)
+
+
+def delete_deliveries_of(connection: Connection, tenant: str, job_ids: Sequence[str]) -> None:
+    """Delete the tenant's webhook deliveries that tell of any of these jobs, with attempts."""
+    if not job_ids:
+        return
+    told = or_(*(_tells_of(connection, job_id) for job_id in job_ids))
+    while _delete_deliveries(connection, deliveries.c.tenant == tenant, told):
+        pass
 
 
 def _delete_deliveries(connection: Connection, *which: ColumnElement[bool]) -> int:

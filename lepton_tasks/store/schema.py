@@ -8,7 +8,10 @@ from typing import Final
 from sqlalchemy import String, column, false, inspect, select, table, update
 
 from lepton_tasks.errors import StoreUnavailable
-from lepton_tasks.store import corpus_tables  # noqa: F401 - its tables are of the same metadata
+from lepton_tasks.store import (  # noqa: F401 - their tables are of the same metadata
+    conversation_tables,
+    corpus_tables,
+)
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.progress import JobProgressRow
 from lepton_tasks.store.tables import JobRow

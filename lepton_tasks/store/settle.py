@@ -13,6 +13,7 @@ from lepton_tasks.store.database import now
 from lepton_tasks.store.delivery_lanes import lane_of
 from lepton_tasks.store.events import Happened, owed_deliveries, subscribed
 from lepton_tasks.store.tables import BatchRow, DeliveryRow, JobRow
+from lepton_tasks.store.turns import end_turns
 from lepton_tasks.webhooks.events import PROGRESS, batch_data, job_data
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -26,6 +27,7 @@ _JOB_COLUMNS: Final = (
     "state",
     "items",
     "batch_id",
+    "conversation_id",
     "webhook",
     "metadata",
     "result",
@@ -56,12 +58,13 @@ _TENTHS: Final = 10
 def settle(
     connection: Connection, ended: Sequence[Row[Any]], failed_items: dict[str, int] | None = None
 ) -> None:
-    """Count ended jobs into their batches and create the deliveries they owe.
+    """Count ended jobs into their batches, answer their turns, create the deliveries they owe.
 
     ``failed_items`` gives, by job id, the inputs that failed inside a succeeded
     job; a job that did not succeed counts all its inputs as failed. Endpoints hear of a
     batch as a whole, and of jobs that are not part of one.
     """
+    end_turns(connection, ended)
     done: defaultdict[str, int] = defaultdict(int)
     failed: defaultdict[str, int] = defaultdict(int)
     happened = []

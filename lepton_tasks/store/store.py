@@ -5,6 +5,7 @@ from __future__ import annotations
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.batches import BatchStore
 from lepton_tasks.store.claims import ClaimStore
+from lepton_tasks.store.conversations import ConversationStore
 from lepton_tasks.store.corpora import CorpusStore
 from lepton_tasks.store.corpus_index import CorpusIndexStore
 from lepton_tasks.store.database import Database
@@ -53,6 +54,7 @@ class Store:
         self.corpus_index = CorpusIndexStore(database)
         self.progress = ProgressStore(database)
         self.waits = WaitStore(database)
+        self.conversations = ConversationStore(database)
 
     def close(self) -> None:
         """Close pooled connections."""

@@ -112,6 +112,8 @@ class JobRow(SQLModel, table=True):
     body_hash: str | None = None
     batch_id: str | None = None
     ordinal: int | None = None
+    conversation_id: str | None = None
+    """Conversation of its tenant that it is a turn of."""
     webhook: str | None = None
     metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
     suspected_at: float | None = Field(default=None, sa_column=_time())

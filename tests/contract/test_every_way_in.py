@@ -125,3 +125,33 @@ def test_every_way_in_gives_the_same_answers(bench: Bench, task: AnyTask, tmp_pa
     options, inputs = max(groups, key=lambda group: len(group[1]))
     wanted = by_celery(bench, task, inputs, options)
     assert_close(by_file(bench, task, inputs, options, tmp_path), wanted)
+
+
+def test_a_conversation_is_remembered_and_erased(bench: Bench) -> None:
+    options = {"conversation": "conv_ways"}
+    found = []
+    for said in ("推荐一个景点吧", "门票多少钱？", "谢谢"):
+        item = {"messages": [{"role": "user", "content": said}]}
+        submitted = bench.producer.submit("chat", item, options=options)
+        found.append(bench.producer.wait(submitted.id, WAIT).output())
+    assert [one["history"]["messages"] for one in found] == [0, 2, 4]
+    url = "/v1/conversations/conv_ways"
+    read = bench.http.get(url, headers=bench.headers).json()
+    shown = [turn["messages"][-1]["content"] for turn in read["messages"]["data"]]
+    assert shown == [one["message"]["content"] for one in found]
+    assert bench.http.delete(url, headers=bench.headers).status_code == 200
+    assert bench.http.get(url, headers=bench.headers).status_code == 404
+
+
+def test_a_plain_celery_message_is_no_turn(bench: Bench) -> None:
+    sent = bench.celery.send_task(
+        "lepton.chat",
+        kwargs={
+            "input": {"messages": [{"role": "user", "content": "你好"}]},
+            "options": {"conversation": "conv_celery"},
+        },
+        queue="chat.normal",
+    )
+    with pytest.raises(Exception, match="can be no turn of a conversation"):
+        AsyncResult(sent.id, app=bench.results).get(timeout=WAIT)
+    assert bench.producer.conversations.page("default") == []

@@ -29,6 +29,10 @@ def test_a_plan_holds_checked_values(plan_for: MakePlan, tmp_path: Path) -> None
         ({"options": "{"}, "--options is not JSON"),
         ({"options": "[1]"}, "options must be an object"),
         ({"options": '{"block_at": 7}'}, "options.block_at"),
+        (
+            {"task": "chat", "options": '{"conversation": "conv_1"}'},
+            "a line of a file can be no turn of a conversation",
+        ),
         ({"webhook": "ftp://x"}, "webhook must be an absolute http or https URL"),
         ({"shard_size": 0}, "--shard-size must be between 1 and 256"),
         ({"shard_size": 257}, "--shard-size must be between 1 and 256"),

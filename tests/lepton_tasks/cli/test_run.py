@@ -69,6 +69,7 @@ def test_texts_options_and_fields_become_a_request(admitted: Callable[..., Any])
     said = admitted("chat", "你好")
     assert said["inputs"] == [{"messages": [{"role": "user", "content": "你好"}]}]
     assert len(admitted("chat", "你好", "hi")["inputs"]) == 2
+    assert admitted("chat", "你好", "--option", "conversation=conv_1") == 2
     whole = admitted("pairs", "--input", '[{"text": "好", "case": false}]')
     assert (whole["inputs"], whole["single"]) == ([{"text": "好", "case": False}], False)
 
