@@ -86,6 +86,11 @@ class Admission:
         self._max_items = max_items
         self._has_corpus = has_corpus
         self._conversation_seconds = conversation_seconds
+        self._need_options = {
+            name
+            for name, task in tasks.items()
+            if any(field.is_required() for field in task.options_model.model_fields.values())
+        }
 
     def task(self, name: object) -> AnyTask:
         """Find a task by name.
@@ -144,6 +149,8 @@ class Admission:
             InvalidInput: an option is unknown or wrong; ``param`` is ``options.<name>``.
         """
         if options is None:
+            if task.name not in self._need_options:
+                return {}
             options = {}
         if not isinstance(options, Mapping):
             raise InvalidInput("options must be an object", "options", "invalid_type")

@@ -58,6 +58,14 @@ class Settings(BaseSettings):
     """File with their pinned revisions and hashes; ``<home>/models.lock`` where not set."""
     versions_folder: Path | None = None
     """Folder of the versions of models trained here; ``<home>/versions`` where not set."""
+    checkpoints_folder: Path | None = None
+    """Folder in which jobs of minutes to hours keep what they go on from; ``<home>/checkpoints``
+    where not set. Workers that share it go on with one another's."""
+    data_folder: Path | None = None
+    """Folder of the files that training jobs may name, as the workers for them see it."""
+    training_tenants: str = ""
+    """Tenants that may make models, joined by commas; ``*`` for all. Models are everybody's, so
+    where not set only the default tenant may."""
     encode_seconds: float = Field(default=5.0, gt=0, le=600)
     """Longest that cleaning and tokenising one input may take; the input fails then."""
     device: str = "cpu"
@@ -190,6 +198,21 @@ class Settings(BaseSettings):
     def conversation_seconds(self) -> float | None:
         """:attr:`conversation_days` in seconds; None for ever."""
         return self.conversation_days * 86_400.0 or None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints of long jobs."""
+        return self.checkpoints_folder or self.home / "checkpoints"
+
+    @property
+    def may_train(self) -> frozenset[str]:
+        """Tenants that may make models, or ``*``.
+
+        >>> sorted(Settings(training_tenants="acme, beta").may_train)
+        ['acme', 'beta']
+        """
+        named = frozenset(filter(None, map(str.strip, self.training_tenants.split(","))))
+        return named or frozenset({self.default_tenant})
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for the environment of a child process."""

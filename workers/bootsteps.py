@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.worker import state
@@ -11,15 +12,18 @@ from celery.worker import state
 from lepton_tasks.broker.connection import check_redis, connect
 from lepton_tasks.errors import BrokerAway, LeptonError
 from lepton_tasks.logs import quiet_libraries
-from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.nlp.registry import AnyTask, check_apart, find_tasks
 from lepton_tasks.queues import split_queue_name
 from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
-from workers.pool import ModelPool
-from workers.progress import open_progress
+from workers.longruns.engine import LongRunModels
+from workers.progress import Progress, open_progress
 from workers.rates import RateLimits
 from workers.runtime import Runtime
+
+if TYPE_CHECKING:
+    from workers.pool import ModelPool
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         wanted = {split_queue_name(queue)[0] for queue in worker.app.amqp.queues.consume_from}
         progress = open_progress()
         tasks = {name: known[name] for name in sorted(wanted & set(known))}
-        models = ModelPool(tasks, settings, progress.loading)
+        models, settings = _models(tasks, settings, progress)
         models.load_defaults()
         queues = worker.app.amqp.queues
         runtime = Runtime(
@@ -83,6 +87,24 @@ class ModelStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         if runtime is not None:
             runtime.drain()
             runtime.close()
+
+
+def _models(
+    tasks: Mapping[str, AnyTask], settings: Settings, progress: Progress
+) -> tuple[ModelPool | LongRunModels, Settings]:
+    """What serves ``tasks``, and the settings that go with it.
+
+    Raises:
+        ConfigError: tasks of both kinds are to be served.
+    """
+    long = sorted(name for name, task in tasks.items() if not task.interactive)
+    if not long:
+        from workers.pool import ModelPool  # imports torch
+
+        return ModelPool(tasks, settings, progress.loading), settings
+    check_apart(tasks, long)
+    # One item at a time, and no other is taken from workers that are free.
+    return LongRunModels(tasks), settings.model_copy(update={"window_items": 1})
 
 
 def _check_broker(settings: Settings) -> bool:

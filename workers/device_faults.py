@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import sys
 
 from workers.errors import ModelError
 
@@ -27,6 +27,7 @@ _FAULTS = (
 def is_out_of_memory(error: Exception) -> bool:
     """Whether less at a time may work.
 
+    >>> import torch
     >>> is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     True
     >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
@@ -34,7 +35,10 @@ def is_out_of_memory(error: Exception) -> bool:
     >>> is_out_of_memory(ValueError("shape"))
     False
     """
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    torch = sys.modules.get("torch")  # where nobody has imported it, nobody raises its errors
+    if isinstance(error, MemoryError) or (
+        torch is not None and isinstance(error, torch.OutOfMemoryError)
+    ):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
@@ -44,6 +48,7 @@ def is_device_fault(error: Exception) -> bool:
 
     >>> is_device_fault(RuntimeError("CUDA error: device-side assert triggered"))
     True
+    >>> import torch
     >>> is_device_fault(torch.OutOfMemoryError("CUDA out of memory"))
     False
     """

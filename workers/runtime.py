@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Container, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from celery.worker import state
 
@@ -38,7 +38,8 @@ from workers.heartbeat import Every, Heartbeat, reconciling
 from workers.held import HeldJob, HeldJobs, Item, lane_of
 from workers.holder import Holder
 from workers.intake import Intake, Received
-from workers.pool import ModelPool
+from workers.longruns.engine import LongRunEngine
+from workers.longruns.runs import LongRuns
 from workers.preparer import Preparer
 from workers.progress import Progress
 from workers.rates import RateLimits
@@ -48,6 +49,10 @@ from workers.stall import StallWatch
 from workers.vital import end_by_celery
 from workers.window import Window
 from workers.work import WorkQueue
+
+if TYPE_CHECKING:  # both import torch, which a worker for long tasks does without
+    from workers.longruns.engine import LongRunModels
+    from workers.pool import ModelPool
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ class Runtime:
         settings: Settings,
         store: Store,
         hostname: str,
-        models: ModelPool,
+        models: ModelPool | LongRunModels,
         progress: Progress,
         queues: Callable[[], Sequence[Queue]],
         limits: Callable[[], RateLimits | None],
@@ -117,6 +122,9 @@ class Runtime:
             lambda: budgets.saw_urgent(time.monotonic()),
         )
         self._streamer = Streamer(self._redis)
+        self._long_runs = LongRuns(
+            settings, store.progress, self._finisher, self.reporter, is_revoked
+        )
         self._desks = Desks(
             lambda engine: Desk(
                 engine.generator(
@@ -155,7 +163,14 @@ class Runtime:
             any(isinstance(task, CorpusTask) for task in models.tasks.values()),
         )
         self._holder = Holder(models, self._held, self._candidates, self._finisher)
-        stages = (self._holder, self._candidates, self._preparer, self._queue, self._desks)
+        stages = (
+            self._holder,
+            self._candidates,
+            self._preparer,
+            self._queue,
+            self._desks,
+            self._long_runs,
+        )
         window = Window(settings.window_items, stages)
         self._intake = Intake(
             self.worker_id,
@@ -271,10 +286,11 @@ class Runtime:
         unfinished |= dict.fromkeys(self._preparer.close())
         unfinished |= dict.fromkeys(item.job for item in self._queue.close())
         unfinished |= dict.fromkeys(self._desks.close(until))
+        unfinished |= dict.fromkeys(self._long_runs.close(until))
         logger.info("draining: what is on the device is finished")
         released = self._give_back(unfinished)
         self._runner.stop()
-        unended = self._desks.stop()
+        unended = [*self._desks.stop(), *self._long_runs.stop()]
         self._cancelling.stop()
         self._streamer.close()
         self._finisher.close()
@@ -295,16 +311,20 @@ class Runtime:
     def _heed_cancels(self) -> None:
         self._held.cancel(self._store.claims.cancelled(self.worker_id))
         self._desks.look()
+        self._long_runs.look()
 
     def _drop_what_is_lost(self) -> None:
         """Compute nothing more that was taken back while this worker had no lease."""
         lost = self._held.cancel_all_but(self._store.claims.held_by(self.worker_id))
         self._desks.look()
+        self._long_runs.look()
         logger.warning("%d jobs were taken back meanwhile and are dropped", lost)
 
     def _route(self, items: Sequence[Item]) -> None:
         engine = items[0].engine
-        if isinstance(engine, WritingEngine):
+        if isinstance(engine, LongRunEngine):
+            self._long_runs.add(items)
+        elif isinstance(engine, WritingEngine):
             self._desks.add(engine, items)
         else:
             self._queue.add(items)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,8 +62,10 @@ def make_page(
     """The page as Markdown; ``answer`` gives what is printed for an example."""
     rows = ["| task | what it does | default model |", "|---|---|---|"]
     for name, task in tasks.items():
-        entry = choose(default, name, None)
-        model = f"`{entry.name}`{', a demo' if entry.demo else ''}"
+        model = "runs apart, as a job"
+        if task.interactive:
+            entry = choose(default, name, None)
+            model = f"`{entry.name}`{', a demo' if entry.demo else ''}"
         rows.append(f"| [{name}](#{name}) | {task.summary} | {model} |")
     parts = [_INTRO, "\n".join(rows)]
     for task in tasks.values():
@@ -100,6 +103,12 @@ def command_of(task: AnyTask, example: Example) -> str:
     return _typed(words)
 
 
+def request_of(task: AnyTask, example: Example) -> str:
+    """The body of ``POST /v1/jobs`` for an example, a line a row."""
+    body = {"task": task.name, "input": example.input, "options": dict(example.options)}
+    return json.dumps(body, ensure_ascii=False, indent=1)
+
+
 def _typed(words: Sequence[str]) -> str:
     """A command line, in double quotes where those read better."""
     plain = {word: f'"{word}"' for word in words if "'" in word and not set(word) & set('"$`\\!')}
@@ -124,6 +133,9 @@ def _section(
     yield f"## {task.name}"
     yield task.summary
     for one in shown_examples(task):
+        if not task.interactive:
+            yield f"```json\n{request_of(task, one)}\n```"
+            continue
         yield f"```console\n$ {command_of(task, one)}\n{answer(task, one)}\n```"
     if task.item_model is None:
         yield f"**Item**: a text of at most {task.max_characters:,} characters."
@@ -139,8 +151,15 @@ def _section(
         yield "**Options**: none but `language` and `model`."
     yield "**Answer**: " + _prose(task.output_model)
     yield _told(task.output_model)
-    yield "**Models**:"
-    yield _models(task, default, production)
+    if task.interactive:
+        yield "**Models**:"
+        yield _models(task, default, production)
+    else:
+        yield (
+            "An item takes minutes to hours, so it is a job (`POST /v1/jobs`, "
+            "`Producer.submit`) of workers that serve no models ([how](training.md)). "
+            "`lepton run` does not do it."
+        )
 
 
 def _models(

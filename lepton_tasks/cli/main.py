@@ -7,9 +7,21 @@ import sys
 import typer
 
 from lepton_tasks import __version__
-from lepton_tasks.cli import batch, corpora, db, dead, keys, models, quarantine, services, webhooks
+from lepton_tasks.cli import (
+    batch,
+    corpora,
+    db,
+    dead,
+    jobs,
+    keys,
+    models,
+    quarantine,
+    services,
+    webhooks,
+)
 from lepton_tasks.cli.io import io
 from lepton_tasks.cli.run import run
+from lepton_tasks.cli.train import train
 from lepton_tasks.cli.tune import tune
 from lepton_tasks.errors import ConfigError, InvalidInput, LeptonError
 from lepton_tasks.logs import set_up_logging
@@ -35,8 +47,10 @@ def make_cli() -> typer.Typer:
     cli.command()(io)
     cli.command()(run)
     cli.command()(tune)
+    cli.command()(train)
     cli.add_typer(batch.app, name="batch")
     cli.add_typer(corpora.app, name="corpora")
+    cli.add_typer(jobs.app, name="jobs")
     cli.add_typer(models.app, name="models", no_args_is_help=True)
     cli.add_typer(keys.app, name="keys")
     cli.add_typer(db.app, name="db")

@@ -80,6 +80,12 @@ def run(
         settings = settings.model_copy(update={"device": device})
     gate = Admission(find_tasks(), settings.max_items_per_job)
     chosen = gate.task(task)
+    if not chosen.interactive:
+        raise InvalidInput(
+            f"{chosen.name} takes minutes to hours: it is a job of a running system, see "
+            "`lepton train --help`",
+            "task",
+        )
     options = read_values(option or [], "--option", chosen.options_model.model_json_schema())
     options |= {name: value for name, value in (("language", language), ("model", model)) if value}
     items = _items(chosen, text or [], field or [], given)

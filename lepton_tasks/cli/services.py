@@ -15,7 +15,7 @@ from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.embedded.system import Ports, System, embedded_system
 from lepton_tasks.launcher.ports import LOOPBACK, require_free
 from lepton_tasks.launcher.signals import interrupt_on_signals
-from lepton_tasks.nlp.registry import find_tasks, get_task
+from lepton_tasks.nlp.registry import check_apart, get_task, interactive_tasks, long_tasks
 from lepton_tasks.settings import load_settings
 from lepton_tasks.store.store import open_store
 from lepton_tasks.supervisor.slots import device_slots
@@ -77,7 +77,11 @@ def _serve(system: System) -> None:
 
 
 def worker(
-    tasks: str = typer.Option("", help="Tasks to serve, comma-separated; all when left out."),
+    tasks: str = typer.Option(
+        "",
+        help="Tasks to serve, comma-separated; all that answer at once when left out. Those "
+        "that take minutes to hours, such as training, want a worker of their own.",
+    ),
     devices: str = typer.Option(
         "", help="Devices, such as cuda:0,cuda:1; LEPTON_DEVICE when left out."
     ),
@@ -108,8 +112,9 @@ def worker(
     logging.getLogger().setLevel(settings.log_level)
     require_package("workers", "worker")
     chosen = [get_task(part.strip()).name for part in tasks.split(",") if part.strip()]
+    check_apart(chosen, set(chosen) & set(long_tasks()))
     plan = WorkerPlan(
-        chosen or list(find_tasks()),
+        chosen or list(interactive_tasks()),
         device_slots(
             devices or settings.device,
             per_device,

@@ -23,7 +23,7 @@ from lepton_tasks.launcher.child import ChildSpec
 from lepton_tasks.launcher.launcher import Launcher
 from lepton_tasks.launcher.ports import LOOPBACK, require_free
 from lepton_tasks.launcher.runfile import claim_home
-from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.nlp.registry import interactive_tasks, long_tasks
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.supervisor.leases import NodeLeases
@@ -113,7 +113,7 @@ def _children(settings: Settings, leases: NodeLeases, ports: Ports, login: str) 
     node = f"worker@{secrets.token_hex(4)}"
     progress = settings.home / "run" / "worker.progress"
     specs = [
-        worker_spec("worker", settings, list(find_tasks()), node, progress, leases),
+        worker_spec("worker", settings, list(interactive_tasks()), node, progress, leases),
         ChildSpec("io", lepton_command("io"), environment),
     ]
     if ports.api is not None:
@@ -136,6 +136,11 @@ def _children(settings: Settings, leases: NodeLeases, ports: Ports, login: str) 
                 ready=lambda: _answers(url_flower, 401),
             )
         )
+    if ports.api is not None and (long := list(long_tasks())):
+        # A system that was started for one file has nobody who could send it such jobs.
+        name = f"trainer@{secrets.token_hex(4)}"
+        file = settings.home / "run" / "trainer.progress"
+        specs.append(worker_spec("trainer", settings, long, name, file, leases))
     return specs
 
 

@@ -67,6 +67,10 @@ class Task(ABC, Generic[OptionsT, OutputT]):
     """One sentence for people who choose a task."""
     engine: ClassVar[str]
     """Name of the engine in ``workers.engines`` that runs the forward pass."""
+    interactive: ClassVar[bool] = True
+    """Whether an answer takes a forward pass. An item of a task that is not interactive takes
+    minutes to hours: it is a job alone, of workers that serve no models, with a process and
+    a progress of its own (``workers.longruns``), and its examples do not run at warm-up."""
     item_model: ClassVar[type[TaskItem] | None] = None
     """Fields of an item; None where it is one text."""
     conversational: ClassVar[bool] = False

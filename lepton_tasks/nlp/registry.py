@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Any, TypeGuard
 
@@ -33,6 +33,31 @@ def find_tasks() -> dict[str, AnyTask]:
             raise ConfigError(f"{origin} defines a second task named {task.name!r}; rename it")
         found[task.name] = task
     return dict(sorted(found.items()))
+
+
+def interactive_tasks() -> dict[str, AnyTask]:
+    """Those of :func:`find_tasks` that one worker with models may serve all together."""
+    return {name: task for name, task in find_tasks().items() if task.interactive}
+
+
+def long_tasks() -> dict[str, AnyTask]:
+    """The others: each item takes minutes to hours, in workers of their own."""
+    return {name: task for name, task in find_tasks().items() if not task.interactive}
+
+
+def check_apart(names: Iterable[str], long: Collection[str]) -> None:
+    """Raise ConfigError where one worker is to serve long tasks and others.
+
+    >>> check_apart(["training", "sentiment"], ["training"])
+    Traceback (most recent call last):
+        ...
+    lepton_tasks.errors.ConfigError: training takes minutes to hours an item: serve it in a ...
+    """
+    if long and (others := sorted(set(names) - set(long))):
+        raise ConfigError(
+            f"{', '.join(sorted(long))} takes minutes to hours an item: serve it in a worker of "
+            f"its own, apart from {', '.join(others)}"
+        )
 
 
 def get_task(name: str) -> AnyTask:

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import (
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
     func,
@@ -60,7 +61,7 @@ _VIEW = [
     ]
 ]
 # Made once: putting it together costs more than the database takes.
-_ONE = (
+_ONE: Select[Any] = (
     select(*_VIEW, progress.c.detail.label("progress"), progress.c.updated_at)
     .select_from(jobs.outerjoin(progress, progress.c.job_id == jobs.c.id))
     .where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("job_id"))

@@ -1,4 +1,4 @@
-"""One worker for all tasks: each task's examples by Celery, by HTTP and in a file."""
+"""One worker for all interactive tasks: each task's examples by Celery, by HTTP and in a file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from lepton_tasks.bulk.run import BatchRun
 from lepton_tasks.bulk.workspace import Mode, open_workspace
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.embedded.redis import EmbeddedRedis
-from lepton_tasks.nlp.registry import AnyTask, find_tasks
+from lepton_tasks.nlp.registry import AnyTask, interactive_tasks
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from tests.support.examples import assert_close, by_options
 from tests.support.worker import WorkerProcess
 
-TASKS = find_tasks()
+TASKS = interactive_tasks()
 WAIT = 120.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,11 +25,14 @@ from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.loader import load_engine
 from workers.engines.trunks import Trunks
+from workers.longruns.engine import MODULES, LongRunModels
 from workers.tasks_page import transcripts
 
 ROOT = Path(__file__).parents[2]
 TASKS = find_tasks()
 EVERY = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+INTERACTIVE = {name: task for name, task in TASKS.items() if task.interactive}
+ANSWERED = pytest.mark.parametrize("task", INTERACTIVE.values(), ids=list(INTERACTIVE))
 
 
 class Engines:
@@ -154,7 +158,7 @@ def test_what_no_task_takes_is_refused_and_named(task: AnyTask, admission: Admis
             admission.admit("t", JobRequest(task.name, inputs=[item]))
 
 
-@EVERY
+@ANSWERED
 def test_every_model_of_the_examples_answers_alone_as_together(
     task: AnyTask, engines: Engines
 ) -> None:
@@ -175,7 +179,7 @@ def test_every_model_of_the_examples_answers_alone_as_together(
             assert_close(backwards[place].model_dump(mode="json"), wanted)
 
 
-@EVERY
+@ANSWERED
 def test_outputs_are_what_the_schema_says(task: AnyTask, engines: Engines) -> None:
     schema = task.output_model.model_json_schema(mode="serialization")
     for model, examples in by_model(task).items():
@@ -189,7 +193,7 @@ def test_outputs_are_what_the_schema_says(task: AnyTask, engines: Engines) -> No
             assert orjson.loads(orjson.dumps(written)) == written
 
 
-@EVERY
+@ANSWERED
 def test_the_default_model_is_shipped_and_says_what_it_is(task: AnyTask, engines: Engines) -> None:
     entry = choose(engines.catalogue, task.name, None)
     engine = engines.get(task, None)
@@ -204,3 +208,12 @@ def test_the_default_model_is_shipped_and_says_what_it_is(task: AnyTask, engines
             revisions.add(revision.partition(":")[0])
     # `python -m workers.tasks_page` shows what the model that ships now answers.
     assert revisions == {engine.revision}
+
+
+def test_a_task_that_is_not_interactive_has_a_module_that_runs_it() -> None:
+    """Such a worker serves nothing else; tests of the tasks go through it."""
+    long = {name: task for name, task in TASKS.items() if not task.interactive}
+    models = LongRunModels(long)
+    for name in long:
+        assert models.default(name).revision
+        assert importlib.util.find_spec(f"{MODULES[TASKS[name].engine]}.__main__") is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from lepton_tasks.nlp.base import ModelInput
+
+if TYPE_CHECKING:  # a worker without models does not pay for it
+    import torch
 
 Raw: TypeAlias = Mapping[str, Any]
 """What an engine finds for one item; the task decodes it."""

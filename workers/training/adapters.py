@@ -7,11 +7,9 @@ the tuned layers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -20,14 +18,11 @@ from workers.engines.encoder import SentenceEncoder
 from workers.engines.packed import pack
 from workers.engines.tuned import PREFIX
 from workers.errors import ModelRefused
-from workers.training.softmax import SoftmaxHead
+from workers.training.classifier import SoftmaxHead
 
 Report = Callable[[str], None]
 
 _PADDED_TOKENS = 1024
-_SORTED_TOGETHER = 1024
-_VECTOR_SCALE = 20.0
-"""Vectors have norm 1; the head sees them larger, so that it learns as fast as the layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +79,19 @@ class TunableTop(torch.nn.Module):
             PREFIX + name.replace("/", "."): value.detach().clone()
             for name, value in self.adapters.items()
         }
+
+    def begin_from(self, adapters: Mapping[str, torch.Tensor]) -> None:
+        """Take over ``adapters`` by their names in a model folder.
+
+        Raises:
+            ModelRefused: one of them is of another rank or layer.
+        """
+        own = {PREFIX + name.replace("/", "."): value for name, value in self.adapters.items()}
+        with torch.no_grad():
+            for name, value in adapters.items():
+                if name not in own or own[name].shape != value.shape:
+                    raise ModelRefused(f"{name} {tuple(value.shape)} fits no layer that is tuned")
+                own[name].copy_(value)
 
     def _layers(self) -> Iterator[tuple[int, Layer]]:
         yield from enumerate(self._bert.layers[self._first :], self._first)
@@ -142,45 +150,6 @@ def lower_states(
     return [found[row] for row in range(len(order))]
 
 
-def tune(
-    encoder: SentenceEncoder,
-    states: Sequence[torch.Tensor],
-    truth: npt.NDArray[np.int64],
-    recipe: AdapterRecipe,
-    seed: int,
-    report: Report,
-) -> Tuned:
-    """Learn adapters and a softmax head from ``states`` of layer ``recipe.first`` and labels."""
-    torch.manual_seed(seed)
-    labels = int(truth.max()) + 1
-    top = TunableTop(bert_of(encoder), recipe.first, recipe.rank, recipe.dropout)
-    head = torch.nn.Linear(encoder.width, labels)
-    torch.nn.init.zeros_(head.weight)
-    targets = torch.from_numpy(truth)
-    steps = recipe.epochs * math.ceil(len(states) / recipe.batch)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(top.parameters()), "lr": recipe.rate},
-            {"params": list(head.parameters()), "lr": recipe.head_rate},
-        ],
-        weight_decay=0.01,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: _rate(at, steps))
-    for epoch in range(recipe.epochs):
-        total = 0.0
-        for rows in _batches([len(one) for one in states], recipe.batch):
-            logits = head(_VECTOR_SCALE * top(*padded([states[row] for row in rows])))
-            loss = functional.cross_entropy(logits, targets[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(rows)
-        report(f"epoch {epoch + 1} of {recipe.epochs}: mean loss {total / len(states):.4f}")
-    weights = head.weight.detach().double().numpy().T * _VECTOR_SCALE
-    return Tuned(top.named_adapters(), SoftmaxHead(weights, head.bias.detach().double().numpy()))
-
-
 def padded(states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """States [texts, longest, width] as float32, and which cells are tokens."""
     hidden = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True).float()
@@ -198,20 +167,3 @@ def bert_of(encoder: SentenceEncoder) -> Bert:
 
 def _key(place: int, name: str, part: str) -> str:
     return f"{place}/{name}/{part}"  # a ParameterDict takes no dots
-
-
-def _rate(at: int, steps: int) -> float:
-    """Share of the rate at a step: a twentieth of the way up, then down to 0."""
-    rise = max(1, steps // 20)
-    return min((at + 1) / rise, max(0.0, (steps - at) / (steps - rise + 1)))
-
-
-def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """All rows in a random order, those of a batch of similar length."""
-    order = torch.randperm(len(lengths)).tolist()
-    batches = []
-    for begin in range(0, len(order), _SORTED_TOGETHER):
-        part = sorted(order[begin : begin + _SORTED_TOGETHER], key=lambda row: lengths[row])
-        batches += [part[at : at + size] for at in range(0, len(part), size)]
-    for place in torch.randperm(len(batches)).tolist():
-        yield batches[place]

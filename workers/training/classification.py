@@ -13,16 +13,11 @@ import torch
 from lepton_tasks.nlp.clean import clean_text
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
+from workers.training.classifier import NO_NGRAMS, LanguageHeads, save_classifier
 from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import hashed
-from workers.training.softmax import (
-    DENSE_C,
-    NO_NGRAMS,
-    LanguageHeads,
-    fit_softmax,
-    save_classifier,
-)
+from workers.training.softmax import DENSE_C, fit_softmax
 from workers.training.vectors import default_encoder, encode_all
 
 _FIELDS: Final = '{"text": …, "label": …}'

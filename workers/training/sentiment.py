@@ -16,17 +16,13 @@ from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.sentiment import LABELS
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
-from workers.training.adapters import AdapterRecipe, lower_states, tune
+from workers.training.adapter_run import tune
+from workers.training.adapters import AdapterRecipe, lower_states
+from workers.training.classifier import LanguageHeads, SoftmaxHead, save_classifier
 from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import Floats, hashed
-from workers.training.softmax import (
-    NGRAM_C,
-    LanguageHeads,
-    SoftmaxHead,
-    fit_softmax,
-    save_classifier,
-)
+from workers.training.softmax import NGRAM_C, fit_softmax
 from workers.training.vectors import default_encoder
 
 _TEXT_LABEL: Final = '{"text": …, "label": "negative"|"positive"}'

@@ -19,7 +19,7 @@ from lepton_tasks.errors import BrokerUnavailable, ConfigError, LeptonError, Sto
 from lepton_tasks.launcher.errors import AlreadyRunning, PortInUse
 from lepton_tasks.launcher.ports import LOOPBACK, free_port
 from lepton_tasks.launcher.runfile import claim_home, read_runfile
-from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.nlp.registry import interactive_tasks, long_tasks
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from lepton_tasks.supervisor.leases import NodeLeases
@@ -92,12 +92,13 @@ def test_flowers_login_is_in_flowers_environment_alone(settings: Settings) -> No
         children = system._children(settings, NodeLeases(store), Ports(1, 2), login)
     finally:
         store.close()
-    assert [child.name for child in children] == ["worker", "io", "api", "flower"]
-    assert [login in child.env.values() for child in children] == [False, False, False, True]
+    assert [child.name for child in children] == ["worker", "io", "api", "flower", "trainer"]
+    with_it = [child.name for child in children if login in child.env.values()]
+    assert with_it == ["flower"]
     assert not any(login in part for child in children for part in child.argv)
-    worker = children[0]
-    queues = worker.argv[list(worker.argv).index("-Q") + 1]
-    assert all(f"{task}.normal" in queues.split(",") for task in find_tasks())
+    for child, tasks in ((children[0], interactive_tasks()), (children[-1], long_tasks())):
+        queues = child.argv[list(child.argv).index("-Q") + 1].split(",")
+        assert {queue.rpartition(".")[0] for queue in queues} == set(tasks)
 
 
 def test_services_without_a_port_are_left_out(settings: Settings) -> None:

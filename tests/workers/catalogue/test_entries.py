@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.nlp.registry import interactive_tasks
 from lepton_tasks.settings import load_settings
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, load_catalogue, read_catalogue
 from workers.errors import CatalogueError
@@ -59,7 +59,7 @@ def test_every_example_finds_the_model_that_it_needs(
     if profile == "production":
         monkeypatch.setenv("LEPTON_PROFILE", profile)
     catalogue = load_catalogue(load_settings())
-    for task in find_tasks().values():
+    for task in interactive_tasks().values():
         for example in task.examples:
             options = task.options_model.model_validate(dict(example.options))
             found = choose(catalogue, task.name, task.model_of(options))

@@ -45,7 +45,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def encode(texts: list[str]) -> list[SentencesInput]:
-    return [TASK.encode(text, SummarisationOptions()) for text in texts]
+    made = [TASK.encode(text, SummarisationOptions()) for text in texts]
+    return [one for one in made if isinstance(one, SentencesInput)]
 
 
 def test_scores_are_shares_batched_as_alone(engine: Engine) -> None:

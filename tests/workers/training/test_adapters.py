@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ from workers.engines.folder import ModelFolder
 from workers.engines.packed import pack
 from workers.engines.trunks import Trunks
 from workers.engines.tuned import read_top
+from workers.training.adapter_run import AdapterRun, tune
 from workers.training.adapters import (
     AdapterRecipe,
     TunableTop,
     bert_of,
     lower_states,
     padded,
-    tune,
 )
 
 CPU = torch.device("cpu")
@@ -75,3 +76,38 @@ def test_it_learns_and_repeats_itself(encoder: SentenceEncoder) -> None:
     assert found.head.weights.shape == (encoder.width, 2)
     losses = [float(line.rsplit(" ", 1)[1]) for line in lines]
     assert losses[7] < 0.62 < 0.69 < losses[0]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 6, 7])
+def test_a_run_that_was_stored_ends_as_one_that_was_not(encoder: SentenceEncoder, at: int) -> None:
+    texts = [f"{word} {place % 7 * 'x'}" for place in range(24) for word in ("good", "bad")]
+    truth = np.array([0, 1] * 24, dtype=np.int64)
+    states = lower_states(encoder, texts, FIRST, lambda line: None)
+    recipe = AdapterRecipe(FIRST, rank=2, epochs=3, batch=8, dropout=0.1)
+
+    def begin() -> AdapterRun:
+        return AdapterRun(bert_of(encoder), states, truth, 2, recipe, 7)
+
+    kept: list[Any] = []
+
+    def store(done: int, loss: float) -> None:
+        if done == at:
+            state, tensors = broken.state()
+            kept.extend([state, {name: one.clone() for name, one in tensors.items()}])
+            raise Interrupted
+
+    with one_thread():
+        whole = begin().run(lambda done, loss: None)
+        broken = begin()
+        with pytest.raises(Interrupted):
+            broken.run(store)
+        torch.manual_seed(1)
+        fresh = begin()
+        fresh.restore(*kept)
+        resumed = fresh.run(lambda done, loss: None)
+    assert np.array_equal(whole.head.weights, resumed.head.weights)
+    assert all(torch.equal(whole.adapters[name], resumed.adapters[name]) for name in whole.adapters)

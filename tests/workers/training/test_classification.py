@@ -15,8 +15,8 @@ from workers.engines.trunks import Trunks
 from workers.features.ngrams import NgramSpec
 from workers.training import classification
 from workers.training.classification import train_heads
+from workers.training.classifier import NO_NGRAMS, save_classifier
 from workers.training.linear import hashed
-from workers.training.softmax import NO_NGRAMS, save_classifier
 
 TEXTS = ["my card", "card lost", "new pin", "pin please", "top up", "up to ten"]
 LABELS = ["card", "card", "pin", "pin", "limit", "limit"]

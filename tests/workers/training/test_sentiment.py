@@ -19,7 +19,7 @@ from workers.engines.trunks import Trunks
 from workers.features.ngrams import NgramSpec
 from workers.training import sentiment
 from workers.training.adapters import AdapterRecipe
-from workers.training.softmax import save_classifier
+from workers.training.classifier import save_classifier
 
 OPINIONS = {
     "positive": ("a good film", "good and warm", "很好吃", "太好了", "好用"),

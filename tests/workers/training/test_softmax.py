@@ -11,8 +11,9 @@ from lepton_tasks.nlp.base import ModelInput
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.loader import load_engine
 from workers.features.ngrams import NgramSpec
+from workers.training.classifier import LanguageHeads, save_classifier
 from workers.training.linear import hashed
-from workers.training.softmax import LanguageHeads, fit_softmax, save_classifier
+from workers.training.softmax import fit_softmax
 
 SPEC = NgramSpec(1 << 10, (1, 3), (0, 0))
 TEXTS = ["good film", "great film", "bad film", "poor film", "long film", "a film"]
