@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
-from api.openai import embeddings, moderations
+from api.openai import chat, embeddings, moderations
 from api.openai import models as openai_models
 from api.routes import (
     batches,
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         health,
         moderations,
         embeddings,
+        chat,
         openai_models,
     ):
         app.include_router(part.router)

@@ -17,6 +17,9 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """Task by alias. Whoever moves here need not touch a name that their code has by default."""
 
+DEFAULT: Final = "default"
+"""Stands for the default model of whatever task a route has."""
+
 
 def model_option(task: str, name: str | None) -> str | None:
     """Catalogue name that a job asks for; None for the default model of its task.
@@ -25,7 +28,9 @@ def model_option(task: str, name: str | None) -> str | None:
 
     >>> model_option("moderation", "omni-moderation-latest") is None
     True
+    >>> model_option("chat", "default") is None
+    True
     >>> model_option("embedding", "omni-moderation-latest"), model_option("embedding", "bge-m3")
     ('omni-moderation-latest', 'bge-m3')
     """
-    return None if name is None or ALIASES.get(name) == task else name
+    return None if name in (None, DEFAULT) or ALIASES.get(str(name)) == task else name

@@ -114,7 +114,13 @@ class Answering:
             ApiError: the answer did not come in time, or cannot.
             LeptonError: nothing was accepted; see :meth:`admit` and :meth:`accept`.
         """
-        accepted = await self.accept(call, await self.admit(call, requests))
+        return await self.answer_jobs(call, await self.admit(call, requests))
+
+    async def answer_jobs(
+        self, call: Call, admitted: Sequence[NewJob]
+    ) -> tuple[list[Job], Accepted]:
+        """:meth:`answer` for jobs that are admitted."""
+        accepted = await self.accept(call, admitted)
         try:
             jobs = await while_there(call.receive, self.ended(accepted))
         except ClientDisconnect:

@@ -13,7 +13,10 @@ _NO_RETRY: Final = {"x-should-retry": "false"}
 _AGAIN: Final = {"retry-after": "5"}
 _STATUSES: Final[Mapping[str, tuple[int, str]]] = {
     "unknown_model": (404, "model_not_found"),
-    "generation_refused": (400, "context_length_exceeded"),
+    "context_exceeded": (400, "context_length_exceeded"),
+    "generation_refused": (400, "generation_refused"),
+    "no_chat_template": (400, "no_chat_template"),
+    "chat_template_refused": (400, "chat_template_refused"),
     "encoding_failed": (400, "encoding_failed"),
     "encoding_timeout": (400, "encoding_timeout"),
     "upstream_refused": (400, "upstream_refused"),

@@ -14,7 +14,7 @@ from api.services import Services, ServicesDep
 
 router = APIRouter(prefix="/v1/models", tags=["openai"], route_class=OpenAiRoute)
 
-SERVED = frozenset({"moderation", "embedding"})
+SERVED = frozenset({"moderation", "embedding", "chat", "generation"})
 """Tasks that have a compatible route."""
 
 

@@ -17,9 +17,18 @@ _PLACE: Final = re.compile(r"inputs\[(\d+)\]")
 
 
 def in_jobs(
-    task: str, inputs: Sequence[Any], options: Mapping[str, Any], priority: Priority, most: int
+    task: str,
+    inputs: Sequence[Any],
+    options: Mapping[str, Any],
+    priority: Priority,
+    most: int,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    param: str = "input",
 ) -> list[JobRequest]:
     """Requests of up to ``most`` inputs each, in order; options that are None are left out.
+
+    ``param`` is what the call names the inputs.
 
     >>> [len(one.inputs) for one in in_jobs("t", ["a"] * 5, {}, Priority.HIGH, 2)]
     [2, 2, 1]
@@ -31,12 +40,18 @@ def in_jobs(
         raise ApiError(
             400,
             "invalid_value",
-            f"input has {len(inputs):,} items; send 1 to {MOST_INPUTS:,}",
-            "input",
+            f"{param} has {len(inputs):,} items; send 1 to {MOST_INPUTS:,}",
+            param,
         )
     given = {name: value for name, value in options.items() if value is not None}
     return [
-        JobRequest(task=task, inputs=inputs[start : start + most], options=given, priority=priority)
+        JobRequest(
+            task=task,
+            inputs=inputs[start : start + most],
+            options=given,
+            priority=priority,
+            metadata=metadata,
+        )
         for start in range(0, len(inputs), most)
     ]
 

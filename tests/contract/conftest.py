@@ -8,7 +8,9 @@ from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.noop import NoopBench, noop_bench
+from tests.support.openai_system import System, openai_system
 from tests.support.tls_proxy import TlsProxy
+from tests.support.upstream import Upstream, upstream
 
 
 @pytest.fixture(scope="package")
@@ -30,3 +32,66 @@ def bench(
         )
         with noop_bench(settings, folder / "worker.log") as bench:
             yield bench
+
+
+@pytest.fixture(scope="session")
+def system(
+    redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """A system that stock OpenAI clients call."""
+    folder = tmp_path_factory.mktemp("openai")
+    settings = Settings(
+        home=folder / "home",
+        redis_url=redis_server.url[:-1] + "5",
+        lease_seconds=5.0,
+        threads=1,
+        max_items_per_job=2,
+    )
+    tasks = ["moderation", "embedding", "chat"]
+    with openai_system(settings, tasks, folder / "worker.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Upstream]:
+    """An upstream that does what prompts say."""
+    with upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def front(
+    redis_server: EmbeddedRedis,
+    system: System,
+    server: Upstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[System]:
+    """A system without a model of its own: ``system`` writes for it, and the scripted server."""
+    folder = tmp_path_factory.mktemp("front")
+    far = f'url = "{system.url}/v1", model = "default", key_variable = "UPSTREAM_KEY"'
+    scripted = f'url = "{server.url}", model = "default"'
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(
+        f"""[far-chat]
+        task = "chat"
+        default = true
+        engine = "openai-upstream"
+        options = {{ {far} }}
+
+        [scripted-chat]
+        task = "chat"
+        engine = "openai-upstream"
+        options = {{ {scripted} }}
+        """
+    )
+    settings = Settings(
+        home=folder / "home",
+        redis_url=redis_server.url[:-1] + "6",
+        lease_seconds=5.0,
+        threads=1,
+        retry_seconds=0.1,
+        catalogues=str(catalogue),
+    )
+    log = folder / "worker.log"
+    with openai_system(settings, ["chat"], log, key=system.key) as running:
+        yield running

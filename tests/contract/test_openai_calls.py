@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 import pytest
-import uvicorn
 from openai import (
     AuthenticationError,
     BadRequestError,
@@ -17,47 +14,11 @@ from openai import (
     UnprocessableEntityError,
 )
 
-from api.app import create_app
-from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.nlp.moderation import CATEGORIES, OPENAI_CATEGORIES
-from lepton_tasks.settings import Settings
-from lepton_tasks.store.store import open_store
-from tests.support.serving import serving
-from tests.support.worker import WorkerProcess
+from tests.support.openai_system import System
 
 INSULT = "You are a worthless idiot and nobody wants you here."
 THANKS = "谢谢你的耐心解答，问题已经解决了。"
-
-
-@dataclass(frozen=True)
-class System:
-    client: OpenAI
-    url: str
-    key: str
-
-
-@pytest.fixture(scope="module")
-def system(
-    redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    folder = tmp_path_factory.mktemp("openai")
-    settings = Settings(
-        home=folder / "home",
-        redis_url=redis_server.url[:-1] + "5",
-        lease_seconds=5.0,
-        threads=1,
-        max_items_per_job=2,
-    )
-    store = open_store(settings)
-    key = store.keys.create("acme", "test")
-    tasks = ["moderation", "embedding"]
-    with (
-        WorkerProcess(settings, store, folder / "worker.log", tasks=tasks),
-        serving(uvicorn.Config(create_app(settings), log_config=None)) as url,
-        OpenAI(api_key=key, base_url=f"{url}/v1") as client,
-    ):
-        yield System(client, url, key)
-    store.close()
 
 
 def test_a_text_is_moderated(system: System) -> None:

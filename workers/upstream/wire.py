@@ -9,11 +9,13 @@ from typing import Any, Final
 import orjson
 
 from lepton_tasks.nlp.base import ModelInput
+from lepton_tasks.nlp.chat import ChatInput
 from lepton_tasks.nlp.generating import GenerationInput, GenerationSpec
 from workers.generation.requests import FinishReason, Generation
 from workers.upstream.errors import UpstreamBroken, refusal
 
 _COMPLETIONS: Final = "/completions"
+_CHAT: Final = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def ask(model: str, given: ModelInput) -> Question:
     spec = given.spec if isinstance(given, GenerationInput) else GenerationSpec()
     body: dict[str, Any] = {
         "model": model,
-        "prompt": given.text,
+        **_said(given),
         "max_tokens": spec.max_new_tokens,
         "temperature": spec.temperature,
     }
@@ -50,7 +52,13 @@ def ask(model: str, given: ModelInput) -> Question:
         body["stop"] = list(spec.stop)
     if spec.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return Question(_COMPLETIONS, body)
+    return Question(_CHAT if "messages" in body else _COMPLETIONS, body)
+
+
+def _said(given: ModelInput) -> dict[str, Any]:
+    if isinstance(given, ChatInput):
+        return {"messages": [{"role": role, "content": text} for role, text in given.messages]}
+    return {"prompt": given.text}
 
 
 @dataclass(slots=True)

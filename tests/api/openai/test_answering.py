@@ -60,7 +60,7 @@ def test_a_client_that_comes_back_finds_its_job(
         ("unknown_model", 404, "model_not_found", "false"),
         ("model_error", 500, "model_error", "false"),
         ("unavailable", 503, "unavailable", None),
-        ("generation_refused", 400, "context_length_exceeded", "false"),
+        ("context_exceeded", 400, "context_length_exceeded", "false"),
     ],
 )
 def test_a_job_that_fails_says_why(
