@@ -13,8 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from api.announcing import Announcements
-from api.errors import ApiError
-from api.openai.failures import too_late
+from api.openai.failures import stopping, too_late
 from api.openai.outlook import Outlook
 from api.openai.parts import shifted
 from api.openai.presence import while_there
@@ -179,9 +178,7 @@ class Answering:
         if not late:
             return jobs
         if self._waiting.released:
-            raise ApiError(
-                503, "stopping", "this server stops; send it again", headers={"retry-after": "1"}
-            )
+            raise stopping()
         if accepted.call.idempotency_key is None:
             self._resends.forget(accepted.call.print)
             await self.cancel(accepted)

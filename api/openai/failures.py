@@ -79,3 +79,9 @@ def too_late(*, waited: bool) -> ApiError:
         "it as a job with POST /v1/jobs",
         headers=_NO_RETRY,
     )
+
+
+def stopping() -> ApiError:
+    """The process ends; another one finds the job when the request is sent again."""
+    headers = {"retry-after": "1"}
+    return ApiError(503, "stopping", "this server stops; send it again", headers=headers)

@@ -11,7 +11,7 @@ import redis.asyncio
 from starlette.concurrency import run_in_threadpool
 
 from api.openai.answering import Accepted, Answering, Call
-from api.openai.failures import outputs_of, too_late
+from api.openai.failures import outputs_of, stopping, too_late
 from api.openai.presence import while_there
 from api.waiting import Waiting
 from lepton_tasks.broker.chunks import StoredText
@@ -106,6 +106,8 @@ class Following:
         async def stored() -> StoredText | None:
             if not woken.is_set():
                 return None
+            if self._waiting.released:
+                raise stopping()
             woken.clear()
             job = await run_in_threadpool(self._jobs.get, tenant, job_id)
             if job.state not in TERMINAL:

@@ -18,6 +18,7 @@ from workers.engines.folder import WEIGHTS, read_config, weights_header
 from workers.engines.labels import Activation, map_labels
 from workers.errors import ModelRefused
 from workers.generation.chat_template import read_chat_template
+from workers.upstream.options import read_upstream
 
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 _MARIAN_FILES: Final = ("source.spm", "target.spm", "vocab.json")
@@ -45,6 +46,8 @@ def faults(entry: CatalogueEntry, task: AnyTask | None, pin: Pin | None) -> Iter
     if task is None:
         yield f"the catalogue's task {entry.task!r} does not exist"
     try:
+        if entry.engine == "openai-upstream":
+            read_upstream(entry)
         if entry.encoder_package is not None:
             weights_header(package_folder(entry.encoder_package) / WEIGHTS)
         if entry.encoder_folder is not None:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
+from openai import OpenAI, RateLimitError
 
 from api.openai import answering
 from lepton_tasks.settings import Settings
@@ -107,11 +108,12 @@ class TestLittlePatience:
             headers={"authorization": f"Bearer {desk.key}"},
         ).json()["id"]
         threading.Event().wait(1.2)  # so that it has waited for longer than calls do
-        response = desk.post("hello")
-        error = error_of(response, 429)
-        assert error["code"] == "backlog_full"
-        assert "moderation.high" in error["message"]
-        assert int(response.headers["retry-after"]) >= 1
+        stock = OpenAI(api_key=desk.key, base_url=f"{desk.url}/v1", max_retries=0)
+        with stock as client, pytest.raises(RateLimitError) as caught:
+            client.moderations.create(input="hello")
+        assert caught.value.code == "backlog_full"
+        assert "moderation.high" in caught.value.message
+        assert int(caught.value.response.headers["retry-after"]) >= 1
         assert [job.id for job in desk.store.jobs.page("acme")] == [old]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from lepton_tasks.nlp.moderation import Moderation
 from workers.catalogue.entries import CatalogueEntry
+from workers.catalogue.verify import faults
 from workers.errors import CatalogueError
 from workers.upstream.options import read_upstream
 
@@ -44,3 +46,10 @@ def test_what_is_wrong_is_named_and_no_key_told(
     with pytest.raises(CatalogueError, match=says) as caught:
         read_upstream(entry(**(GOOD | change)), environment)
     assert "two words" not in str(caught.value)
+
+
+def test_models_verify_looks_at_the_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    [fault] = faults(entry(**GOOD), Moderation(), None)
+    assert "GPU_KEY is not set" in fault
+    monkeypatch.setenv("GPU_KEY", "sk-1")
+    assert list(faults(entry(**GOOD), Moderation(), None)) == []
