@@ -18,6 +18,19 @@ from starlette.routing import Route
 
 from tests.support.serving import serving
 
+FOUND = {
+    "/v1/embeddings": {"data": [{"index": 0, "embedding": [3.0, 0.0, -4.0]}]},
+    "/v1/moderations": {
+        "results": [
+            {
+                "categories": {"hate": True, "violence": False, "self-harm": False, "new": True},
+                "category_scores": {"hate": 0.3, "violence": 0.2, "self-harm": 0.0, "new": 0.9},
+                "unsupported_categories": ["self-harm"],
+            }
+        ]
+    },
+}
+"""Answers to an input, whatever it is."""
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
 
 
@@ -43,6 +56,8 @@ class Upstream:
         self.bodies.append(body)
         self.paths.append(request.url.path)
         self.keys.append(request.headers.get("authorization"))
+        if "input" in body:
+            return JSONResponse(FOUND[request.url.path])
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         verb, _, rest = prompt.partition(" ")
         chats = "messages" in body
@@ -118,7 +133,7 @@ def upstream() -> Iterator[Upstream]:
     scripted = Upstream()
     routes = [
         Route(path, scripted.answer, methods=["POST"])
-        for path in ("/v1/completions", "/v1/chat/completions")
+        for path in ("/v1/completions", "/v1/chat/completions", *FOUND)
     ]
     with serving(uvicorn.Config(Starlette(routes=routes), log_config=None)) as url:
         scripted.url = f"{url}/v1"

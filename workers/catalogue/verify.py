@@ -18,6 +18,7 @@ from workers.engines.folder import WEIGHTS, read_config, weights_header
 from workers.engines.labels import Activation, map_labels
 from workers.errors import ModelRefused
 from workers.generation.chat_template import read_chat_template
+from workers.upstream.kinds import kind_of
 from workers.upstream.options import read_upstream
 
 _CODE: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
@@ -47,6 +48,7 @@ def faults(entry: CatalogueEntry, task: AnyTask | None, pin: Pin | None) -> Iter
         yield f"the catalogue's task {entry.task!r} does not exist"
     try:
         if entry.engine == "openai-upstream":
+            kind_of(entry)
             read_upstream(entry)
         if entry.encoder_package is not None:
             weights_header(package_folder(entry.encoder_package) / WEIGHTS)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from workers.errors import TemporaryFailure
 from workers.finisher import Finisher
-from workers.generation.requests import Generation, GenerationRefused, OnDevice
+from workers.generation.requests import GenerationRefused, OnDevice
 from workers.generation.streamer import Streamer, TextWriter
-from workers.generation.writing import Asked, Writer
+from workers.generation.writing import Asked, Writer, Written
 from workers.held import HeldJob, Item
 from workers.outcomes import CANCELLED, Done, Failed, Outcome, raised
 from workers.progress import Share
@@ -105,7 +105,7 @@ class Desk:
         if request.spec.stream:
             writer = self._streamer.open(item.job.claim.id, item.job.claim.fence, item.place)
 
-        def on_done(outcome: Generation | Exception) -> None:
+        def on_done(outcome: Written | Exception) -> None:
             self._done(request.id, outcome, writer)
 
         try:
@@ -114,7 +114,7 @@ class Desk:
             self._answer(request.id, Failed(error.code, str(error)))
 
     def _done(
-        self, request_id: str, outcome: Generation | Exception, writer: TextWriter | None
+        self, request_id: str, outcome: Written | Exception, writer: TextWriter | None
     ) -> None:
         with self._lock:
             if self._held[request_id].job in self._given_back:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from lepton_tasks.nlp.generating import GenerationSpec
 from workers.engines.base import Engine
-from workers.generation.requests import OnDevice, OnDone, OnText
+from workers.generation.requests import FinishReason, OnDevice, OnText
 
 
 class Asked(Protocol):
@@ -25,6 +25,23 @@ class Asked(Protocol):
         ...
 
 
+class Written(Protocol):
+    """What came of a request; a text in most cases."""
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """Why it ended."""
+        ...
+
+    def raw(self) -> Mapping[str, Any]:
+        """Return it as a task's ``decode`` takes it."""
+        ...
+
+
+OnWritten = Callable[[Written | Exception], None]
+"""Takes how a request ended; called once."""
+
+
 class Writer(Protocol):
     """Writes texts, many at once; each begins and ends by itself. For calls from any thread.
 
@@ -36,7 +53,7 @@ class Writer(Protocol):
         """Begin to write."""
         ...
 
-    def submit(self, request: Any, on_done: OnDone, on_text: OnText | None = None) -> None:
+    def submit(self, request: Any, on_done: OnWritten, on_text: OnText | None = None) -> None:
         """Take a request; returns at once. Raises GenerationRefused for one that can never run."""
         ...
 

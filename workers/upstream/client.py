@@ -14,7 +14,8 @@ import orjson
 from workers.errors import TemporaryFailure
 from workers.upstream.errors import UpstreamBroken, refusal
 from workers.upstream.options import UpstreamOptions
-from workers.upstream.wire import Answer, Question, event_of
+from workers.upstream.question import Answer, Question
+from workers.upstream.wire import event_of
 
 logger = logging.getLogger(__name__)
 

@@ -10,17 +10,18 @@ from typing import Any
 import torch
 
 from lepton_tasks.nlp.base import ModelInput, characters_of
-from lepton_tasks.nlp.generating import GeneratedText
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.base import Encoded, Engine, Lane, LaneKey, Raw
-from workers.generation.requests import Generation, OnDevice
+from workers.generation.requests import OnDevice
+from workers.generation.writing import Written
 from workers.upstream.generator import UpstreamGenerator
+from workers.upstream.kinds import TEXTS, Kind, kind_of
 from workers.upstream.options import UpstreamOptions, read_upstream
 from workers.upstream.requests import UpstreamPrompt
 
 
 class UpstreamEngine:
-    """Has texts written by a server that speaks OpenAI's API.
+    """Has items answered by a server that speaks OpenAI's API.
 
     ``remote`` says that there is nothing to warm: the server may be away when the worker starts,
     and each call of it costs somebody's time.
@@ -28,12 +29,15 @@ class UpstreamEngine:
 
     remote = True
 
-    def __init__(self, name: str, options: UpstreamOptions, key: str | None) -> None:
+    def __init__(
+        self, name: str, options: UpstreamOptions, key: str | None, kind: Kind = TEXTS
+    ) -> None:
         self.name = name
         self.revision = options.model
         self.lane = UpstreamLane(LaneKey(name, options.model, "upstream", "float32"))
         self._options = options
         self._key = key
+        self._kind = kind
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Take items as they are, in order; ``length`` is their characters."""
@@ -46,17 +50,17 @@ class UpstreamEngine:
         on_device: OnDevice = lambda ids: None,
     ) -> UpstreamGenerator:
         """Make the thread that asks. Nothing is on a device here: the last two are not used."""
-        return UpstreamGenerator(self.name, self._options, self._key, may_step)
+        return UpstreamGenerator(self.name, self._options, self._key, may_step, self._kind)
 
-    def forward(self, batch: Sequence[Encoded]) -> list[GeneratedText]:
-        """Have all of ``batch`` written at once and wait; one text an item, in order.
+    def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
+        """Have all of ``batch`` answered at once and wait; one answer an item, in order.
 
         Raises:
             ModelError: the upstream is away, or refuses one of them.
         """
         generator = self.generator()
         generator.start()
-        answers: list[queue.SimpleQueue[Generation | Exception]] = []
+        answers: list[queue.SimpleQueue[Written | Exception]] = []
         try:
             for place, encoded in enumerate(batch):
                 answers.append(queue.SimpleQueue())
@@ -87,12 +91,13 @@ def build_upstream(entry: CatalogueEntry) -> UpstreamEngine:
     """Make the engine of ``entry``; the upstream is not asked.
 
     Raises:
-        CatalogueError: its options are wrong, or the key's variable is not set.
+        CatalogueError: it serves no such task, its options are wrong, or the key's variable is
+            not set.
     """
-    return UpstreamEngine(entry.name, *read_upstream(entry))
+    return UpstreamEngine(entry.name, *read_upstream(entry), kind_of(entry))
 
 
-def _raw(outcome: Generation | Exception) -> GeneratedText:
+def _raw(outcome: Written | Exception) -> Raw:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome.raw()

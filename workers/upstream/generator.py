@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from workers.errors import ModelError, TemporaryFailure
-from workers.generation.requests import FinishReason, Generation, OnDone, OnText
+from workers.generation.requests import FinishReason, OnText
 from workers.generation.waiting import Waiting
+from workers.generation.writing import OnWritten, Written
 from workers.upstream.client import UpstreamClient
+from workers.upstream.kinds import TEXTS, Kind
 from workers.upstream.options import UpstreamOptions
+from workers.upstream.question import Answer
 from workers.upstream.requests import UpstreamRequest
-from workers.upstream.wire import Answer, ask
 from workers.vital import vital_thread
 
 _LOOK_SECONDS: Final = 0.1
@@ -28,7 +30,7 @@ _SLACK: Final = 8192
 @dataclass(slots=True, eq=False)
 class _Job:
     request: UpstreamRequest
-    on_done: OnDone
+    on_done: OnWritten
     on_text: OnText | None
     answer: Answer
     task: asyncio.Task[None] | None = field(default=None)
@@ -47,10 +49,12 @@ class UpstreamGenerator:
         options: UpstreamOptions,
         key: str | None,
         may_step: Callable[[], bool] = lambda: True,
+        kind: Kind = TEXTS,
     ) -> None:
         """``name`` is that of the catalogue; ``may_step`` says whether the lease is fresh."""
         self._name = name
         self._options = options
+        self._kind = kind
         self._client = UpstreamClient(name, options, key)
         self._may_step = may_step
         self._waiting: Waiting[_Job] = Waiting(slack=_SLACK)
@@ -68,7 +72,7 @@ class UpstreamGenerator:
         self._thread.start()
 
     def submit(
-        self, request: UpstreamRequest, on_done: OnDone, on_text: OnText | None = None
+        self, request: UpstreamRequest, on_done: OnWritten, on_text: OnText | None = None
     ) -> None:
         """Take a request; returns at once.
 
@@ -80,7 +84,7 @@ class UpstreamGenerator:
                 raise ModelError("the generator has stopped")
             if request.id in self._held:
                 raise ModelError(f"the request {request.id} is held already")
-            job = _Job(request, on_done, on_text, Answer(self._name))
+            job = _Job(request, on_done, on_text, self._kind.answer(self._name))
             self._held[request.id] = job
             self._waiting.add(
                 request.id, job, size=request.size, rank=request.rank, tenant=request.tenant
@@ -160,7 +164,7 @@ class UpstreamGenerator:
             cancelled = [job for job in self._held.values() if job.cancelled]
             never_began = [job for job in cancelled if self._waiting.remove(job.request.id)]
         for job in never_began:
-            self._end(job, Generation("", FinishReason.CANCELLED, 0, 0))
+            self._end(job, job.answer.so_far(FinishReason.CANCELLED))
         for job in cancelled:
             if job.task is not None:
                 job.task.cancel()
@@ -182,11 +186,11 @@ class UpstreamGenerator:
         return len(self._running) < self._options.concurrency
 
     async def _ask(self, job: _Job) -> None:
-        outcome: Generation | Exception
+        outcome: Written | Exception
         try:
-            question = ask(self._options.model, job.request.given)
+            question = self._kind.ask(self._options.model, job.request.given)
             await self._client.ask(question, job.answer, job.on_text)
-            outcome = job.answer.generation()
+            outcome = job.answer.result()
         except asyncio.CancelledError:
             if not job.cancelled:
                 raise  # the time is up, and the request is given back
@@ -202,7 +206,7 @@ class UpstreamGenerator:
             self._news.set()
         self._end(job, outcome)
 
-    def _end(self, job: _Job, outcome: Generation | Exception) -> None:
+    def _end(self, job: _Job, outcome: Written | Exception) -> None:
         with self._lock:
             self._held.pop(job.request.id, None)
         job.on_done(outcome)

@@ -1,4 +1,4 @@
-"""Requests and answers of the OpenAI API as plain data. Pure."""
+"""Questions for a text, and the text as it comes in. Pure."""
 
 from __future__ import annotations
 
@@ -13,22 +13,10 @@ from lepton_tasks.nlp.chat import ChatInput
 from lepton_tasks.nlp.generating import GenerationInput, GenerationSpec
 from workers.generation.requests import FinishReason, Generation
 from workers.upstream.errors import UpstreamBroken, refusal
+from workers.upstream.question import Question
 
 _COMPLETIONS: Final = "/completions"
 _CHAT: Final = "/chat/completions"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is posted, and where below the base URL."""
-
-    path: str
-    body: Mapping[str, Any]
-
-    @property
-    def streams(self) -> bool:
-        """Whether the answer comes in pieces."""
-        return bool(self.body.get("stream"))
 
 
 def ask(model: str, given: ModelInput) -> Question:
@@ -62,7 +50,7 @@ def _said(given: ModelInput) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Answer:
+class TextAnswer:
     """A text as it comes in, whole or piece by piece."""
 
     model: str
@@ -84,7 +72,7 @@ class Answer:
                 error
             )
 
-    def generation(self) -> Generation:
+    def result(self) -> Generation:
         """The text, once it has ended.
 
         Raises:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from lepton_tasks.nlp.embedding import Embedding
 from lepton_tasks.nlp.generating import GenerationInput, GenerationSpec
 from lepton_tasks.nlp.moderation import Moderation
+from lepton_tasks.nlp.registry import AnyTask
 from tests.support.held import Ignored, held
 from tests.support.upstream import Upstream, upstream
 from workers.catalogue.entries import CatalogueEntry
 from workers.engines.loader import load_engine
 from workers.engines.warm import warm_up
-from workers.errors import TemporaryFailure
+from workers.errors import CatalogueError, TemporaryFailure
 from workers.generation.desk import Desk
 from workers.generation.writing import WritingEngine
 from workers.held import Item
@@ -92,3 +94,35 @@ def test_nothing_is_asked_before_the_first_job(server: Upstream, engine: Writing
     asked = len(server.bodies)
     warm_up(Moderation(), engine)
     assert len(server.bodies) == asked
+
+
+def far(server: Upstream, task: str) -> CatalogueEntry:
+    options = {"url": server.url, "model": "large"}
+    return CatalogueEntry(name="ours", task=task, engine="openai-upstream", options=options)
+
+
+def test_vectors_and_scores_are_an_upstreams_too(server: Upstream) -> None:
+    tasks: list[tuple[AnyTask, str]] = [
+        (Embedding(), "/v1/embeddings"),
+        (Moderation(), "/v1/moderations"),
+    ]
+    outputs = []
+    for task, path in tasks:
+        engine = load_engine(task.name, {"ours": far(server, task.name)}, "cpu", "ours")
+        options = task.options_model()
+        model_input = task.encode("你好", options)
+        [raw] = engine.forward(engine.tokenize([model_input]))
+        outputs.append(task.decode(raw, model_input, options))
+        assert server.paths[-1] == path
+        assert server.bodies[-1]["input"] == "你好"
+    vector, judged = outputs
+    assert (vector.vector, vector.space) == ([0.6, 0.0, -0.8], "ours/3")
+    assert judged.flagged
+    assert (judged.category_scores["hate"], judged.category_scores["violence"]) == (0.5, 0.2)
+    assert "self-harm" in judged.unsupported_categories
+    assert "new" not in judged.categories
+
+
+def test_a_task_that_no_upstream_serves_is_refused(server: Upstream) -> None:
+    with pytest.raises(CatalogueError, match="serves chat, generation, embedding, moderation, not"):
+        load_engine("sentiment", {"ours": far(server, "sentiment")}, "cpu", "ours")

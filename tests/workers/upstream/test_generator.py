@@ -13,6 +13,7 @@ from lepton_tasks.nlp.generating import GenerationInput, GenerationSpec
 from tests.support.upstream import Upstream, upstream
 from workers.errors import TemporaryFailure
 from workers.generation.requests import FinishReason, Generation
+from workers.generation.writing import Written
 from workers.upstream.errors import UpstreamBroken, UpstreamMisconfigured, UpstreamRefused
 from workers.upstream.generator import UpstreamGenerator
 from workers.upstream.options import UpstreamOptions
@@ -29,7 +30,7 @@ class Bench:
         )
         self.generator = UpstreamGenerator("ours", options, "sk-secret", lambda: self.fresh)
         self.fresh = True
-        self.done: queue.Queue[tuple[str, Generation | Exception]] = queue.Queue()
+        self.done: queue.Queue[tuple[str, Written | Exception]] = queue.Queue()
         self.pieces: queue.Queue[str] = queue.Queue()
 
     def write(self, name: str, prompt: str, *, rank: int = 1, stream: bool = False) -> None:
@@ -41,7 +42,7 @@ class Bench:
             self.pieces.put if stream else None,
         )
 
-    def outcome(self, prompt: str, *, stream: bool = False) -> Generation | Exception:
+    def outcome(self, prompt: str, *, stream: bool = False) -> Written | Exception:
         self.write(prompt, prompt, stream=stream)
         return self.done.get(timeout=PATIENCE)[1]
 
