@@ -14,6 +14,7 @@ from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.revival import Revival
 from lepton_tasks.broker.wakeups import Waiter, announce
+from lepton_tasks.corpora import CorpusLimits, Pages, check_name, read_document
 from lepton_tasks.errors import BrokerUnavailable, InvalidInput, StoreUnavailable
 from lepton_tasks.gate import Gate
 from lepton_tasks.group_commit import GroupCommit
@@ -24,6 +25,8 @@ from lepton_tasks.queues import Priority
 from lepton_tasks.requests import Admission, JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL
+from lepton_tasks.store.corpora import Corpus
+from lepton_tasks.store.documents import Added
 from lepton_tasks.store.insertion import Outcome, Stored
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.window import Window
@@ -236,6 +239,39 @@ class Producer(Closing):
         if job.state in TERMINAL and not self._window.is_lost:
             announce(self._redis, [job.id], deliveries=True)
         return job
+
+    def create_corpus(self, name: str, tenant: str | None = None) -> Corpus:
+        """Make an empty corpus; jobs look into it by its name or id, the option ``corpus``.
+
+        Raises:
+            InvalidInput: it is no name.
+            Conflict: the tenant has one of that name, or as many as it may.
+        """
+        return self.store.corpora.create(tenant or self.settings.default_tenant, check_name(name))
+
+    def add_documents(
+        self, corpus: str, documents: Iterable[object], tenant: str | None = None
+    ) -> Added:
+        """Add documents: ``{"id"?, "text", "metadata"?}``, or a text, each; any number of them.
+
+        They are read and stored some hundreds at a time and replace those that have their
+        ids; where one is wrong, what was stored before it stays. The answer has no ids.
+
+        Raises:
+            NotFound: the tenant has no such corpus.
+            InvalidInput: a document is wrong, the message gives its number, from 0; or the
+                corpus is full.
+        """
+        owner = tenant or self.settings.default_tenant
+        limits = CorpusLimits.of(self.settings)
+        done = Added(self.store.corpora.get(owner, corpus).version, (), 0, 0, 0)
+        pages = Pages()
+        for number, value in enumerate(documents):
+            if page := pages.add(read_document(value, limits, f"documents[{number}]")):
+                done = done.plus(self.store.documents.put(owner, corpus, page, limits))
+        if page := pages.rest():
+            done = done.plus(self.store.documents.put(owner, corpus, page, limits))
+        return done
 
     def close(self) -> None:
         """Close connections that this producer opened."""

@@ -54,6 +54,16 @@ class Added:
     replaced: int
     unchanged: int
 
+    def plus(self, later: Added) -> Added:
+        """Both requests as one, without the ids."""
+        return Added(
+            later.version,
+            (),
+            self.added + later.added,
+            self.replaced + later.replaced,
+            self.unchanged + later.unchanged,
+        )
+
 
 class DocumentStore:
     """The corpus_documents table."""

@@ -316,3 +316,20 @@ def test_cancel_and_tenants(producer: Producer) -> None:
     with pytest.raises(NotFound):
         producer.cancel(submitted.id, "umbrella")
     assert producer.cancel(submitted.id, "acme").state is JobState.CANCELLED
+
+
+def test_a_corpus_is_made_and_filled_from_any_number_of_documents(producer: Producer) -> None:
+    corpus = producer.create_corpus("手册")
+    done = producer.add_documents("手册", ({"id": n % 600, "text": f"第{n}条"} for n in range(700)))
+    assert (done.added, done.replaced, done.ids) == (600, 100, ())
+    assert producer.store.corpora.get("default", corpus.id).version == done.version
+    with pytest.raises(InvalidInput) as refused:
+        producer.add_documents("手册", ["good", {"text": ""}])
+    assert refused.value.param == "documents[1].text"
+    with pytest.raises(NotFound):
+        producer.add_documents("手册", ["theirs"], tenant="other")
+    with pytest.raises(InvalidInput):
+        producer.create_corpus("a b")
+    assert producer.submit("similarity", {"text": "a"}, options={"corpus": "手册"}).id
+    with pytest.raises(InvalidInput, match="there is no corpus 'none'"):
+        producer.submit("similarity", {"text": "a"}, options={"corpus": "none"})
