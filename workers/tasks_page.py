@@ -91,13 +91,14 @@ def command_of(task: AnyTask, example: Example) -> str:
     words = ["lepton", "run", task.name]
     for name, value in example.options.items():
         words += [part for one in _values(value) for part in ("--option", f"{name}={one}")]
-    lines = any("\n" in text for _, text in texts_of(example.input))
+    texts = [text for _, text in texts_of(example.input)]
+    lines = any("\n" in text for text in texts)
+    bare = next((text for text in texts if task.from_text(text) == example.input), None)
+    if bare is not None and not lines:
+        return _typed([*words, *(["--"] if bare.startswith("-") else []), bare])
     if lines or (task.item_model is not None and any(map(_nested, example.input.values()))):
         # One line of the page is to hold it.
         return _typed([*words, "--input", orjson.dumps(example.input).decode()])
-    if task.item_model is None:
-        dash = ["--"] if example.input.startswith("-") else []
-        return _typed([*words, *dash, example.input])
     for name, value in example.input.items():
         words += [part for one in _values(value) for part in ("--field", f"{name}={one}")]
     return _typed(words)

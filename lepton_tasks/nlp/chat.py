@@ -19,6 +19,7 @@ CONVERSATION_PATTERN: Final = r"^conv_[A-Za-z0-9_-]{1,64}$"
 """What the id of a conversation looks like."""
 MOST_HISTORY_TURNS: Final = 50
 MOST_HISTORY_CHARACTERS: Final = 16_000
+_TRIAL_TOKENS: Final = 8
 
 Role = Literal["system", "user", "assistant"]
 
@@ -141,13 +142,13 @@ class Chat(Task[ChatOptions, ChatOutput]):
     conversational = True
     options_model = ChatOptions
     output_model = ChatOutput
+    # Without system messages: the chat templates of some models refuse these.
     examples = (
         Example({"messages": [{"role": "user", "content": "Hello! How are you?"}]}),
         Example({"messages": [{"role": "user", "content": "你好，请帮我推荐一个免费的景点。"}]}),
         Example(
             {
                 "messages": [
-                    {"role": "system", "content": "你是一个旅游助手。"},
                     {"role": "user", "content": "我想找一家评分高的酒店。"},
                     {"role": "assistant", "content": "北京天泰宾馆很不错。"},
                     {"role": "user", "content": "它的电话是多少？"},
@@ -155,6 +156,13 @@ class Chat(Task[ChatOptions, ChatOutput]):
             }
         ),
     )
+
+    def examples_for(self, model: str) -> list[tuple[Example, ChatOptions]]:
+        """The examples, with short answers: a model that is tried out need not write long ones."""
+        return [
+            (one, options.model_copy(update={"max_tokens": _TRIAL_TOKENS}))
+            for one, options in super().examples_for(model)
+        ]
 
     def read_item(self, value: Any) -> StoredChatItem:
         """Read what a job holds: an item, and what its conversation put before it."""

@@ -175,8 +175,9 @@ def insert_rows(
             outcomes.append(Stored(answers, published, held_back))
     if torn:
         raise TornGroups(torn)
-    stored = [one for one in outcomes if isinstance(one, Stored)]
-    add_turns(connection, taken, [one.id for each in stored for one in each.answers])
+    if taken.rows:
+        stored = [one for one in outcomes if isinstance(one, Stored)]
+        add_turns(connection, taken, (answer.id for one in stored for answer in one.answers))
     return outcomes
 
 

@@ -10,7 +10,7 @@ Whoever locks several rows does so in this order: jobs, turns, conversations by 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -83,9 +83,10 @@ def take_turns(connection: Connection, groups: Sequence[Sequence[NewJob]], clock
     return taken
 
 
-def add_turns(connection: Connection, taken: Taken, stored: Sequence[str]) -> None:
+def add_turns(connection: Connection, taken: Taken, stored: Iterable[str]) -> None:
     """Store the turns of the jobs that were ``stored``; nothing expires while one is open."""
-    rows = [taken.rows[job_id] for job_id in stored if job_id in taken.rows]
+    kept = set(stored)
+    rows = [row for job_id, row in taken.rows.items() if job_id in kept]
     if not rows:
         return
     connection.execute(insert(turns), rows)

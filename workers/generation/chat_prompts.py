@@ -17,7 +17,7 @@ from workers.generation.chat_template import read_chat_template
 
 _MOST_GROWTH: Final = 1 << 16
 """Characters that a template may add to those of the messages."""
-_TRIAL_SECONDS: Final = 5.0
+_TRIAL_SECONDS: Final = 30.0
 _REFUSED: Final = (
     "the model's chat template refuses these messages: it may take no system message, or ask "
     "for user and assistant to alternate"

@@ -90,3 +90,9 @@ def test_another_tasks_input_is_refused() -> None:
 def test_one_text_is_a_dialogue_of_one_message() -> None:
     item = admit_item(TASK.from_text("你好"), TASK)
     assert item == said(("user", "你好"))
+
+
+def test_a_model_is_tried_with_short_answers() -> None:
+    tried = TASK.examples_for("any")
+    assert [one for one, _ in tried] == list(TASK.examples)
+    assert all(options.spec().max_new_tokens == 8 for _, options in tried)

@@ -16,15 +16,23 @@ from lepton_tasks.broker.streams import TextStream
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.jobs import Job, NewJob, Payload
 from lepton_tasks.producer import Producer
+from lepton_tasks.requests import JobRequest
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import TERMINAL, JobState
 from lepton_tasks.store.store import Store, open_store
-from tests.support.models import save_decoder
+from tests.support.models import save_chat_decoder
 from tests.support.plugins import GENERATION, installed
 from tests.support.worker import WorkerProcess
 
 WAIT = 60.0
 LONG = {"max_new_tokens": 4000}
+CHAT = """
+[tiny-chat]
+task = "chat"
+default = true
+engine = "decoder"
+folder = "model"
+"""
 
 
 class Bench:
@@ -71,9 +79,9 @@ def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("writing")
     shutil.copytree(GENERATION, folder, dirs_exist_ok=True)
     catalogue = folder / "catalogue.toml"
-    catalogue.write_text(catalogue.read_text().replace("1024", "16384"))
+    catalogue.write_text(catalogue.read_text().replace("1024", "16384") + CHAT)
     # It never comes to an end by itself, so what is long is long.
-    save_decoder(folder / "model", "llama", eos_token_id=None, max_position_embeddings=4096)
+    save_chat_decoder(folder / "model", "llama", eos_token_id=None, max_position_embeddings=4096)
     with installed(folder):
         settings = Settings(
             home=folder / "home",
@@ -83,7 +91,8 @@ def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory)
             drain_seconds=0.5,
         )
         store = open_store(settings)
-        worker = WorkerProcess(settings, store, folder / "worker.log", tasks=["generation"])
+        tasks = ["generation", "chat"]
+        worker = WorkerProcess(settings, store, folder / "worker.log", tasks=tasks)
         with worker:
             yield Bench(settings, store, worker)
         store.close()
@@ -112,6 +121,40 @@ def test_a_text_can_be_followed(bench: Bench) -> None:
     output = bench.ended(job_id).output()
     assert "".join(pieces) == output["text"]
     assert stream.finish_reason == output["finish_reason"] == "length"
+
+
+def test_a_dialogue_can_be_followed_and_is_remembered(bench: Bench) -> None:
+    options = {"conversation": "conv_1", "max_tokens": 24, "stream": True}
+    for history in (0, 2):
+        item = {"messages": [{"role": "user", "content": "今天天气很好"}]}
+        request = JobRequest("chat", input=item, options=options)
+        job = bench.producer.admission.admit("default", request)
+
+        def stored(job_id: str = job.id) -> StoredText | None:
+            found = bench.producer.get(job_id)
+            if found.state not in TERMINAL:
+                return None
+            output = found.output()
+            return StoredText(output["message"]["content"], output["finish_reason"])
+
+        with TextStream(connect(bench.settings.redis_url, 5.0), job.id, stored) as stream:
+            bench.producer.put([job])
+            pieces = list(stream)
+        output = bench.ended(job.id).output()
+        assert "".join(pieces) == output["message"]["content"]
+        assert stream.finish_reason == output["finish_reason"] == "length"
+        assert output["usage"]["completion_tokens"] == 24
+        assert output["history"]["messages"] == history
+    assert output["usage"]["prompt_tokens"] > 24  # the answer before it is a part of it
+
+
+def test_messages_that_a_template_refuses_say_why(bench: Bench) -> None:
+    system = {"role": "system", "content": "简短。"}
+    item = {"messages": [system, {"role": "user", "content": "今天"}]}
+    job = bench.ended(bench.producer.submit("chat", item).id)
+    assert job.error is not None
+    assert job.error["code"] == "chat_template_refused"
+    assert "简短" not in job.error["message"]
 
 
 def test_a_prompt_that_can_never_run_says_why(bench: Bench) -> None:
