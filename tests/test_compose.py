@@ -30,8 +30,9 @@ SECRET = re.compile(r"PASSWORD|AUTH|SECRET|TOKEN|KEY|USER")
 
 
 def test_it_runs_every_part() -> None:
-    assert set(SERVICES) == {"redis", "postgres", "migrate", "api", "worker", "io", "flower"}
-    assert {"migrate", "api", "worker", "io", "flower"} == OURS
+    ours = {"migrate", "api", "worker", "trainer", "io", "flower"}
+    assert set(SERVICES) == {"redis", "postgres", *ours}
+    assert ours == OURS
 
 
 def test_every_service_has_a_health_check_or_runs_once() -> None:
@@ -45,7 +46,7 @@ def test_services_wait_for_what_they_need() -> None:
         for name, service in SERVICES.items()
     }
     assert waits["migrate"] == {"postgres": "service_healthy"}
-    for name in ("api", "worker", "io"):
+    for name in ("api", "worker", "trainer", "io"):
         assert waits[name] == {
             "migrate": "service_completed_successfully",
             "redis": "service_healthy",
@@ -105,7 +106,7 @@ def test_our_variables_are_settings() -> None:
     assert documented <= known
 
 
-@pytest.mark.parametrize("service", ["api", "worker", "io"])
+@pytest.mark.parametrize("service", ["api", "worker", "trainer", "io"])
 def test_they_share_one_store_one_broker_and_one_folder(service: str) -> None:
     names = ("LEPTON_HOME", "LEPTON_DATABASE_URL", "LEPTON_REDIS_URL")
     found = {name: SERVICES[service]["environment"][name] for name in names}
@@ -114,12 +115,12 @@ def test_they_share_one_store_one_broker_and_one_folder(service: str) -> None:
     assert SERVICES[service]["volumes"] == [f"lepton-home:{found['LEPTON_HOME']}"]
 
 
-def test_the_worker_has_the_gpu_and_time_to_drain() -> None:
-    worker = SERVICES["worker"]
-    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+def test_the_worker_has_the_gpu_and_workers_have_time_to_drain() -> None:
+    (device,) = SERVICES["worker"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]
-    grace = float(worker["stop_grace_period"].removesuffix("s"))
-    assert grace > Settings.model_fields["drain_seconds"].default
+    for name in ("worker", "trainer"):
+        grace = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+        assert grace > Settings.model_fields["drain_seconds"].default
 
 
 @pytest.mark.parametrize(

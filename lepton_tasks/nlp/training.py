@@ -59,8 +59,9 @@ class TrainingOptions(TaskOptions):
 
     ``holdout`` is the share of the rows that are kept to measure with. With ``require_better`` a
     model that is not better on them than its base, or than always saying the commonest label
-    where there is no base, is not published. ``language`` is that of all rows, found out from each
-    when left out. The same rows, options and ``seed`` give the same weights.
+    where there is no base, is not published: its F1 has to be higher, its accuracy not lower.
+    ``language`` is that of all rows, found out from each when left out. The same rows, options and
+    ``seed`` give the same weights.
     """
 
     language: Language | None = None

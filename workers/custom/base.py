@@ -56,6 +56,12 @@ class Ground:
     encoder: SentenceEncoder | None
     encoder_entry: CatalogueEntry | None
 
+    def standing(self) -> SentenceEncoder:
+        """The encoder; raises RunFailed where there is none."""
+        if self.encoder is None:
+            raise RunFailed("wrong_method", "the base has no encoder: take ngram-head")
+        return self.encoder
+
     def reads(self, language: str) -> bool:
         """Whether the encoder reads ``language``."""
         if self.encoder is None or self.encoder_entry is None:

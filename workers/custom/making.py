@@ -75,6 +75,7 @@ class Maker:
         Raises:
             RunFailed: the method does not go with the base or the rows' language.
         """
+        self._check_reading({row.language for row in rows})
         fallback = base.folder.config["fallback_language"]
         change = Change()
         for language, own in _by_language(rows, set(base.languages), fallback).items():
@@ -125,11 +126,11 @@ class Maker:
             RunFailed: the method does not go with the rows' language.
         """
         counts = Counter(row.language for row in rows)
+        self._check_reading(set(counts))
         main = max(sorted(counts), key=lambda language: counts[language])
         if self.options.method != "ngram-head":
-            readable = [one for one in counts if self.ground.reads(one)]
-            main = max(readable, key=lambda one: counts[one]) if readable else main
-            self._method(main)
+            readable = [one for one in sorted(counts) if self.ground.reads(one)]
+            main = max(readable, key=lambda one: counts[one])
         apart = {
             language
             for language in counts
@@ -150,7 +151,7 @@ class Maker:
 
     def _new(self, group: Group, adapters: Adapters) -> tuple[LanguageHeads, Adapters]:
         language = group.language
-        method = self._method(language) if self.ground.reads(language) else "ngram-head"
+        method = self._method(language)
         spec = SPECS.get(language, SPEC)
         grams = self.learner.ngram_head(
             f"{language}-ngrams",
@@ -173,13 +174,11 @@ class Maker:
     def _dense(
         self, group: Group, adapters: Adapters, offset: Callable[[], torch.Tensor]
     ) -> SoftmaxHead:
-        if self.ground.encoder is None:
-            raise _unread(group.language)
         return self.learner.dense_head(
             f"{group.language}-dense",
             partial(
                 vectors,
-                self.ground.encoder,
+                self.ground.standing(),
                 group.texts,
                 adapters,
                 self._report(group.language, "encoding"),
@@ -197,11 +196,9 @@ class Maker:
         offset: torch.Tensor | None,
         head: SoftmaxHead | None,
     ) -> tuple[Adapters, SoftmaxHead]:
-        if self.ground.encoder is None:
-            raise _unread(group.language)
         return self.learner.tuned(
             f"{group.language}-lora",
-            self.ground.encoder,
+            self.ground.standing(),
             group.texts,
             group.truth,
             len(group.labels),
@@ -216,13 +213,16 @@ class Maker:
         )
 
     def _method(self, language: str) -> str:
-        method = self.options.method
-        if method != "ngram-head" and not self.ground.reads(language):
-            base = self.ground.base
-            if base is None or language not in base.languages:
-                raise _unread(language)
-            return "ngram-head"  # a language of the base's that never had the encoder
-        return method
+        """That of the options, but n-grams alone where the encoder does not read a language."""
+        return self.options.method if self.ground.reads(language) else "ngram-head"
+
+    def _check_reading(self, languages: set[str]) -> None:
+        if self.options.method != "ngram-head" and not any(map(self.ground.reads, languages)):
+            raise RunFailed(
+                "wrong_method",
+                f"no encoder reads {' or '.join(sorted(languages))} here: take ngram-head, or a "
+                "base whose encoder does",
+            )
 
     def _say(self, language: str, stage: str) -> Say:
         return partial(self.say, language, stage)
@@ -253,10 +253,3 @@ def _by_language(rows: Sequence[Row], known: set[str], fallback: str) -> dict[st
     for row in rows:
         found.setdefault(row.language if row.language in known else fallback, []).append(row)
     return dict(sorted(found.items()))
-
-
-def _unread(language: str) -> RunFailed:
-    return RunFailed(
-        "wrong_method",
-        f"the encoder does not read {language}: take ngram-head, or a base whose encoder does",
-    )

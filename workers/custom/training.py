@@ -172,10 +172,12 @@ def _measured(
 def _require_better(figures: Mapping[str, Any], goes_on: bool) -> None:
     against = "base" if goes_on else "majority"
     new, old = figures["new"]["f1"], figures[against]["f1"]
-    if new <= old:
+    if new <= old or figures["new"]["accuracy"] < figures[against]["accuracy"]:
         what = "its base" if goes_on else "always saying the commonest label"
         raise RunFailed(
             "not_better",
-            f"macro-F1 on the rows held out is {new:.4f}, that of {what} {old:.4f}; nothing is "
-            "published. More rows may help, or another method",
+            f"on the rows held out macro-F1 is {new:.4f} and accuracy "
+            f"{figures['new']['accuracy']:.4f}, those of {what} {old:.4f} and "
+            f"{figures[against]['accuracy']:.4f}; nothing is published. More rows may help, or "
+            "another method",
         )
