@@ -37,6 +37,10 @@ NO_CORPUS: Final = Failed(
     "corpus_not_found", "the corpus that the option `corpus` names is not there, or not any more"
 )
 
+NOT_INDEXED: Final = Failed(
+    "corpus_not_indexed", "a document of the corpus takes too long to be indexed", retryable=True
+)
+
 
 class Search(Protocol):
     """What looks passages up."""
@@ -164,13 +168,16 @@ class CandidateStage:
     def _look_up(self, job: HeldJob) -> None:
         tenant, corpus = job.claim.tenant, str(corpus_of(job))
         try:
-            if self._search.index(tenant, corpus):
+            if self._bounded(partial(self._search.index, tenant, corpus)):
                 return  # there may be more; others come first
             place = next((one for one in job.places() if one not in job.found), None)
             if place is not None:
                 job.found[place] = self._found(job, place)
         except NotFound:
             self._fail(job, NO_CORPUS)
+            return
+        except TimeoutError:
+            self._fail(job, NOT_INDEXED)
             return
         if all(place in job.found for place in job.places()):
             self._passed[job] = sum(

@@ -16,7 +16,7 @@ from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 from lepton_tasks.queues import Priority
 from tests.support.held import LengthEngine, held
 from tests.support.sending import eventually
-from workers.candidates import MOST_CHARACTERS, NO_CORPUS, CandidateStage
+from workers.candidates import MOST_CHARACTERS, NO_CORPUS, NOT_INDEXED, CandidateStage
 from workers.held import HeldJob, HeldJobs, Input
 from workers.outcomes import CANCELLED, Failed
 
@@ -159,6 +159,19 @@ def test_a_corpus_that_is_gone_fails_the_job_and_a_bad_input_only_itself(bench: 
         eventually(lambda: bench.ids() == ["mixed"])
     assert bench.failed == [("lost", 0, NO_CORPUS), ("lost", 1, NO_CORPUS)]
     assert mixed.found[1] is None and mixed.found[0] is not None
+
+
+def test_an_index_that_takes_too_long_fails_the_job_for_now(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(tenant: str, corpus: str) -> bool:
+        raise TimeoutError
+
+    monkeypatch.setattr(bench.search, "index", late)
+    with running(bench):
+        bench.add(asking("a"))
+        eventually(lambda: bench.failed == [("job", 0, NOT_INDEXED)])
+    assert NOT_INDEXED.retryable
 
 
 def test_a_cancelled_job_is_not_looked_up(bench: Bench) -> None:

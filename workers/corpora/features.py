@@ -70,6 +70,10 @@ class Features:
         return cls(spans, lengths, sizes, bands, own, take(terms, "u1").astype(np.uint8))
 
 
+NO_FEATURES: Final = bytes(8)
+"""Of a document without any passage."""
+
+
 def features_of(text: str, simplified: Mapping[int, str]) -> Features:
     """Make the features of a document. The same text has the same ones everywhere."""
     spans = passages_of(text)

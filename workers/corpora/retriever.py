@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -12,12 +13,22 @@ import numpy.typing as npt
 
 from lepton_tasks.errors import NotFound
 from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
-from lepton_tasks.store.corpus_index import CorpusIndexStore, IndexState
+from lepton_tasks.store.corpus_index import CorpusIndexStore, IndexState, Unindexed
 from workers.corpora.cache import SegmentCache, SegmentKey
-from workers.corpora.features import KIND, bands_of, features_of, passages_of, terms_of
+from workers.corpora.features import (
+    KIND,
+    NO_FEATURES,
+    bands_of,
+    features_of,
+    passages_of,
+    terms_of,
+)
 from workers.corpora.segment import Segment
 from workers.features.han import simplified_characters
 from workers.features.overlap import tokens_of
+from workers.text_free import describe
+
+logger = logging.getLogger(__name__)
 
 _PAGE: Final = 64
 _PAGE_CHARACTERS: Final = 100_000
@@ -77,9 +88,9 @@ class Retriever:
             NotFound: the tenant has no such corpus.
             StoreUnavailable: the database is away.
         """
-        while self.index(tenant, wanted.corpus):
-            pass
         state = self._store.state(tenant, wanted.corpus, KIND)
+        while self._index_first(tenant, state):
+            state = self._store.state(tenant, wanted.corpus, KIND)
         self._forget_old(tenant, state)
         if wanted.by == "wording":
             hits = self._copied(tenant, state, wanted)
@@ -99,11 +110,7 @@ class Retriever:
             NotFound: the tenant has no such corpus.
             StoreUnavailable: the database is away.
         """
-        state = self._store.state(tenant, corpus, KIND)
-        for segment in state.segments:
-            if not segment.indexed and self._index(tenant, state.id, segment.number):
-                return True
-        return False
+        return self._index_first(tenant, self._store.state(tenant, corpus, KIND))
 
     def index_any(self) -> bool:
         """Index some documents of any corpus that has such; whether there was one.
@@ -134,16 +141,34 @@ class Retriever:
                 continue
             self._forget_old(tenant, state)
 
+    def _index_first(self, tenant: str, state: IndexState) -> bool:
+        return any(
+            self._index(tenant, state.id, one.number) for one in state.segments if not one.indexed
+        )
+
     def _index(self, tenant: str, corpus_id: str, segment: int) -> bool:
         made: dict[int, bytes] = {}
         room = _PAGE_CHARACTERS
         for one in self._store.unindexed(tenant, corpus_id, segment, KIND, _PAGE):
             if room > 0:
-                made[one.number] = features_of(one.text, self._simplified).dump()
+                made[one.number] = self._features(corpus_id, one)
             room -= len(one.text)
         if made:
             self._store.store(tenant, corpus_id, KIND, made)
         return bool(made)
+
+    def _features(self, corpus_id: str, document: Unindexed) -> bytes:
+        """Features of a document; one that cannot be read is found by no search, and once."""
+        try:
+            return features_of(document.text, self._simplified).dump()
+        except Exception as error:  # noqa: BLE001 - else it would end one worker after another
+            logger.error(
+                "document %d of %s cannot be indexed: %s",
+                document.number,
+                corpus_id,
+                describe(error),
+            )
+            return NO_FEATURES
 
     def _forget_old(self, tenant: str, state: IndexState) -> None:
         self._tenants[state.id] = tenant

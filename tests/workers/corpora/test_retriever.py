@@ -13,11 +13,15 @@ from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.documents import SEGMENT
 from lepton_tasks.store.store import Store, open_store
+from workers.corpora import retriever as module
+from workers.corpora.features import Features, features_of
 from workers.corpora.retriever import Retriever
+from workers.features.han import simplified_characters
 from workers.quality.edits import edited_copy, units
 
 LIMITS = CorpusLimits(100_000, 10_000_000, 100_000)
 MEMORY = 64 << 20
+SIMPLIFIED = simplified_characters()
 DOCUMENTS = {
     "library": "The library on the hill opens at eight and closes on Sundays.",
     "garden": "Tomatoes grow best in a sunny garden with plenty of water.",
@@ -181,3 +185,20 @@ def test_what_is_compared_word_for_word_is_bounded(filled: Store) -> None:
     fill(filled, {f"copy{number}": text + str(number) for number in range(4)})
     found = retriever(filled).find("acme", Lookup("handbook", text[:5_000], 20, by="wording"))
     assert 0 < sum(len(one.text) for one in found) <= 60_000
+
+
+def test_a_document_that_cannot_be_indexed_hinders_no_other(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(text: str, simplified: object) -> Features:
+        if "Tomatoes" in text:
+            raise ValueError(text)
+        return features_of(text, SIMPLIFIED)
+
+    monkeypatch.setattr(module, "features_of", broken)
+    search = retriever(filled)
+    assert names(search.retrieve("acme", "handbook", "library", 3)) == ["library"]
+    assert search.retrieve("acme", "handbook", "tomatoes", 3) == []
+    assert not search.index("acme", "handbook")
+    [line] = [one for one in caplog.messages if "cannot be indexed" in one]
+    assert "Tomatoes" not in line and "ValueError" in line
