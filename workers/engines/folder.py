@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from workers.engines.eight_bits import from_eight_bits
 from workers.errors import ModelRefused
 
 WEIGHTS = "model.safetensors"
@@ -46,8 +47,8 @@ def read_folder(path: Path) -> ModelFolder:
             f"{path} has no {WEIGHTS}; weights are taken as safetensors only, never as pickles"
         )
     try:
-        tensors = load_file(weights)
-    except (SafetensorError, OSError) as error:
+        tensors = from_eight_bits(load_file(weights))
+    except (SafetensorError, OSError, ValueError) as error:
         raise ModelRefused(f"{weights} cannot be read as safetensors: {error}") from error
     digest = hashlib.sha256((path / CONFIG).read_bytes())
     with weights.open("rb") as file:

@@ -15,7 +15,10 @@ from workers.refusal import Refused, unknown_model
 if TYPE_CHECKING:
     import torch
 
-MODULES: Final[Mapping[str, str]] = {"trainer": "workers.custom"}
+MODULES: Final[Mapping[str, str]] = {
+    "compressor": "workers.compressing",
+    "trainer": "workers.custom",
+}
 """What ``python -m`` runs for an item, by the engine that its task names."""
 REVISION: Final = "1"
 """Of the rules by which the modules work."""

@@ -1,0 +1,1 @@
+"""Classifiers in fewer bits, as a long run."""
