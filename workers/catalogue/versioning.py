@@ -115,8 +115,11 @@ def headline(report: Mapping[str, Any]) -> str:
 def _known(name: str, versions: Versions, own: Mapping[str, CatalogueEntry]) -> str:
     models = versions.models()
     if name not in own and name not in models:
-        listed = ", ".join(models) or "none"
-        raise CatalogueError(f"there is no model {name!r}; those with versions are: {listed}")
+        listed = ", ".join(sorted({*own, *models}))
+        raise CatalogueError(
+            f"there is no model {name!r}; the models are: {listed}; "
+            f"those with versions: {', '.join(models) or 'none'}"
+        )
     return name
 
 

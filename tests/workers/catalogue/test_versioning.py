@@ -108,7 +108,7 @@ def test_swaps_are_taken_back_one_by_one(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (["versions", "nobody"], "there is no model 'nobody'; those with versions are: plain"),
+        (["versions", "nobody"], "zero-shot; those with versions: plain\n"),
         (["swap", "nobody", "x"], "there is no model 'nobody'"),
         (["rollback", "nobody"], "there is no model 'nobody'"),
         (["swap", "plain", "x"], "plain has no version 'x'; its versions are: 2"),
