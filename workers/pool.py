@@ -75,7 +75,7 @@ class ModelPool:
         for name, reason in self._live.broken.items():
             self._swaps.failed(name, None, reason)
         self._watch = Every(_WATCH_SECONDS, self._look, "model versions")
-        self._watching = False
+        self._watching = self._blind = False
 
     def load_defaults(self) -> None:
         """Load, warm and tune the default models, and set this process's torch threads.
@@ -150,7 +150,15 @@ class ModelPool:
 
     def _look(self) -> None:
         self._resident.sweep()
-        for name in self._live.touched():
+        try:
+            touched = self._live.touched()
+        except OSError as error:
+            if not self._blind:
+                logger.error("which versions are served cannot be seen: %s", error)
+            self._blind = True
+            return
+        self._blind = False
+        for name in touched:
             with self._lock:
                 self._thread.add(partial(self._follow, name))
 

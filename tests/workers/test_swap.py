@@ -339,6 +339,18 @@ def test_a_start_takes_the_last_version_that_works(bench: Bench) -> None:
     assert serving(bench.pool()) == good
 
 
+def test_a_folder_that_cannot_be_seen_is_told_once_and_looked_at_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = bench.pool()
+    bench.versions.folder.write_text("not a folder")
+    until(lambda: "which versions are served cannot be seen" in caplog.text)
+    bench.versions.folder.unlink()
+    version = bench.serve(2)
+    until(lambda: serving(pool) == version)
+    assert caplog.text.count("which versions are served cannot be seen") == 1
+
+
 def test_a_start_without_anything_that_works_fails(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

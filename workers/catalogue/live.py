@@ -10,7 +10,7 @@ from lepton_tasks.errors import UnknownVersion, VersionError
 from lepton_tasks.settings import Settings
 from lepton_tasks.versions import Versions
 from workers.catalogue.entries import CatalogueEntry, offered, own_models
-from workers.catalogue.served import entry_of, explainers, following, served_entry
+from workers.catalogue.served import entry_of, explainers, following, served_entry, stamps_of
 from workers.errors import CatalogueError
 
 Change: TypeAlias = Mapping[str, CatalogueEntry | None]
@@ -24,11 +24,11 @@ class LiveCatalogue:
         """Read all.
 
         Raises:
-            CatalogueError: a catalogue is wrong.
+            CatalogueError: a catalogue is wrong, or the folder of versions cannot be read.
         """
         self._settings = settings
         self._versions = Versions(settings.model_versions)
-        self._stamps = self._versions.stamps()  # before all else: no later change is missed
+        self._stamps = stamps_of(self._versions)  # before all else: no later change is missed
         self._own = own_models(settings)
         self.broken: dict[str, str] = {}
         """Why what is served of a model could not be read; what was before it serves."""

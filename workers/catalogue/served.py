@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from lepton_tasks.errors import VersionError
-from lepton_tasks.versions import Version, Versions
+from lepton_tasks.versions import Stamp, Version, Versions
 from workers.catalogue.entries import CatalogueEntry
 from workers.errors import CatalogueError
 
@@ -28,10 +28,25 @@ def with_versions(
     served version that is gone or is no entry of a catalogue.
     """
     entries = dict(own)
-    for name in versions.stamps():
+    for name in stamps_of(versions):
         if (entry := served_entry(name, own.get(name), versions)) is not None:
             entries[name] = entry
     return following(entries)
+
+
+def stamps_of(versions: Versions) -> dict[str, Stamp]:
+    """What :meth:`Versions.stamps` says.
+
+    Raises:
+        CatalogueError: the folder of versions cannot be read.
+    """
+    try:
+        return versions.stamps()
+    except OSError as error:
+        raise CatalogueError(
+            f"the folder of versions {versions.folder} cannot be read: {error.strerror}; "
+            "LEPTON_VERSIONS_FOLDER names it"
+        ) from error
 
 
 def served_entry(
