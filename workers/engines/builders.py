@@ -134,6 +134,12 @@ def _tagger(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEng
     return build_tagger(entry.name, read_folder(entry.model_folder))
 
 
+def _editor(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
+    from workers.engines.editor import build_editor
+
+    return build_editor(entry.name, read_folder(entry.model_folder))
+
+
 def _explainer(entry: CatalogueEntry, device: torch.device, trunks: Trunks) -> Engine:
     return build_explainer(entry, lambda own: builder_of(own, trunks)(own, device))
 
@@ -186,6 +192,7 @@ def encoder_folder(entry: CatalogueEntry) -> Path | None:
 _OWN: Final[Mapping[str, _OwnBuilder]] = {
     "answer-finder": _answer_finder,
     "decoder": _decoder,
+    "editor": _editor,
     "encoder-decoder": _encoder_decoder,
     "explainer": _explainer,
     "extractive-qa": _extractive_qa,

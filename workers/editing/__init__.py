@@ -1,0 +1,1 @@
+"""Editing: rules of spacing and punctuation, and typos found by small language models."""
