@@ -44,7 +44,9 @@ _SHORT: Final[Mapping[str, str]] = {
     "make use of": "use", "makes use of": "uses", "take into consideration": "consider",
 }  # fmt: skip
 _FILLER: Final = re.compile(
-    r"(?<![\w'’-])(?:really|very|actually|basically|literally|simply|quite|honestly) (?=[a-z])"
+    r"(?<![\w'’-])(?<!not )(?<!n['’]t )(?<!so )(?<!how )(?<!the )(?<!this )(?<!that )"
+    r"(?:really|very|actually|basically|literally|quite) "
+    r"(?!much\b|few\b|little\b|well\b|same\b|a\b|an\b|the\b)(?=[a-z])"
 )
 _OPENER: Final = re.compile(
     r"(?:(?<=\A)|(?<=[.!?] ))(?:As a matter of fact|To be honest|To tell the truth|Needless to say"
@@ -53,13 +55,13 @@ _OPENER: Final = re.compile(
 )
 _WANT: Final = re.compile(r"(?<![\w'’])(I|[Ww]e) want(?= (?:to|a|an|the|some|you|my|your|more)\b)")
 _CAN: Final = re.compile(
-    r"(?<![\w'’])([Cc]an|[Ww]ill|[Cc]ould|[Ww]ould) you (?!please\b)(?=[a-z]+\b[^.!?\n]*\?)"
+    r"(?<![\w'’])([Cc]an|[Ww]ill|[Cc]ould|[Ww]ould) you (?!please\b)(?=[a-z]+\b[^.!?\n]{0,200}\?)"
 )
 _IMPERATIVE: Final = re.compile(
-    r"(?:(?<=\A)|(?<=[.!?] )|(?<=\n))(Send|Give|Tell|Call|Help|Let me know|Fix|Check|Open|Close|"
-    r"Show|Bring|Wait|Reply|Answer|Explain|Write|Read|Contact|Inform|Confirm|Review|Update|"
-    r"Forward|Return|Come|Stop|Sign|Fill|Add|Remove|Pay|Book|Cancel|Email|Remind)"
-    r"(?= (?!of\b|is\b|was\b|are\b)\w)"
+    r"(?:(?<=\A)|(?<=[.!?] )|(?<=\n))(Let me know|(?:Send|Give|Tell|Call|Help|Fix|Check|Open|Close"
+    r"|Show|Bring|Answer|Explain|Write|Read|Contact|Inform|Confirm|Review|Update|Forward|Return|Sign|Fill"
+    r"|Add|Remove|Pay|Book|Cancel|Email|Remind)(?= (?:me|us|him|her|them|it|the|a|an|this|these"
+    r"|those|my|your|our|his|their)\b)|(?:Wait|Come|Reply)(?= (?:for|here|to|back)\b))"
 )
 _MODALS: Final = {"can": "could", "will": "would", "could": "could", "would": "would"}
 
@@ -70,7 +72,7 @@ _CHINESE_FORMAL: Final[Mapping[str, str]] = {
     "有点儿": "有些",
 }  # fmt: skip
 _PARTICLES: Final = re.compile(
-    "(?<=[\u4e00-\u9fff])(?:[啊呀啦嘛哦哟呗哈]|哒)(?=[。！？，!?,~～]|$)"
+    "(?<=[\u4e00-\u9fff])(?<![啊呀啦嘛哦哟呗哈])(?:[啊呀啦嘛哦哟呗哈]|哒)(?=[。！？，!?,~～]|$)"
 )
 _CHINESE_SHORT: Final[Mapping[str, str]] = {
     "除此之外": "此外", "与此同时": "同时", "由于这个原因": "因此", "在这种情况下": "此时",
@@ -79,11 +81,12 @@ _CHINESE_SHORT: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _CHINESE_FILLER: Final = re.compile(
     "(?:说实话|老实说|说真的|众所周知|不可否认的是|事实上|总的来说|从某种意义上说|毫无疑问|坦率地说)，"
-    "|(?<=[\u4e00-\u9fff])的话(?=，)"
 )
-_YOU: Final = re.compile("你(?!们|好歹)")
+_IN_CASE: Final = re.compile("(?:如果|要是|假如|倘若|若是|万一)[^，。！？；\n]{1,30}?(的话)(?=，)")
+_YOU: Final = re.compile("(?<!迷)你(?!们|好歹|我|死我活|来我往|追我赶)")
 _ASK: Final = re.compile(
-    "(?:(?<=\\A)|(?<=[。！？，\n]))(?=(?:帮我|给我|告诉我|帮忙|发给我|把.{1,12}(?:给|发|送)|尽快|等一下|稍等|注意))"
+    "(?:(?<=\\A)|(?<=[。！？\n]))(?=帮我|给我(?!的)|告诉我(?![的们])|帮忙|发给我(?!的)|尽快|等一下|稍等"
+    "|把[^，。！？]{1,12}(?:给|发|送)|注意(?![力到]))"
 )
 
 
@@ -124,6 +127,8 @@ def shorten(text: str, language: str) -> Iterator[Change]:
         yield from _chinese(text, _CHINESE_SHORT)
         for match in _CHINESE_FILLER.finditer(text):
             yield Change(*match.span(), "", WORDING, _LIKELY)
+        for match in _IN_CASE.finditer(text):
+            yield Change(*match.span(1), "", WORDING, _LIKELY)
 
 
 def polite(text: str, language: str) -> Iterator[Change]:
@@ -161,12 +166,8 @@ STYLES: Final[Mapping[str, Callable[[str, str], Iterator[Change]]]] = {
 
 def _phrases(text: str, table: Mapping[str, str], score: float) -> Iterator[Change]:
     """English phrases replaced, a capital at the start kept."""
-    pattern = re.compile(
-        rf"(?<![\w'’-])(?:{'|'.join(sorted(table, key=len, reverse=True))})(?![\w'’-])".replace(
-            "'", "['’]"
-        ),
-        re.IGNORECASE,
-    )
+    phrases = "|".join(sorted(table, key=len, reverse=True)).replace("'", "['’]")
+    pattern = re.compile(rf"(?<![\w'’-])(?:{phrases})(?![\w'’-])", re.IGNORECASE)
     for match in pattern.finditer(text):
         after = table[match[0].lower().replace("’", "'")]
         if match[0][0].isupper():

@@ -109,6 +109,20 @@ def test_rewording(instruction: str, text: str, wanted: str) -> None:
     assert edited(text, STYLES[instruction](text, "")) == wanted
 
 
+@pytest.mark.parametrize(
+    ("instruction", "text"),
+    [
+        ("shorten", "It is not very good, quite a few saw it, thanks very much."),
+        ("shorten", "你说的话，我都记得。"),
+        ("polite", "Book prices rose. Contact lenses help. Open source is here."),
+        ("polite", "迷你裙给我的感觉不错，把它送到店里。注意力很重要。"),
+        ("formal", "哈哈哈。O'Neill's kids' books"),
+    ],
+)
+def test_what_is_not_reworded(instruction: str, text: str) -> None:
+    assert edited(text, STYLES[instruction](text, "")) == text
+
+
 def test_rules_of_one_language_alone() -> None:
     assert next(iter(STYLES["polite"]("Call me. 你好", "en"))).after == "Please call"
     assert [one.after for one in STYLES["polite"]("Call me. 你好", "zh")] == ["您"]
