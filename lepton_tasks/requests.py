@@ -123,7 +123,7 @@ class Admission:
             tenant=tenant,
             task=task.name,
             payload=Payload(inputs, single, options),
-            cost=sum(task.cost(item) for item in inputs),
+            cost=task.job_cost(inputs, options),
             priority=priority,
             run_at=check_number(request.run_at, "run_at", 0, 32_503_680_000),
             ttl_seconds=check_number(request.ttl_seconds, "ttl_seconds", 0.001, MAX_TTL_SECONDS),

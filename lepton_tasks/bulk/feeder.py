@@ -145,7 +145,7 @@ class Feeder:
             tenant=self._tenant,
             task=plan.task.name,
             payload=Payload(cut.items, single=False, options=plan.options),
-            cost=sum(map(plan.task.cost, cut.items)),
+            cost=plan.task.job_cost(cut.items, plan.options),
             priority=plan.priority,
             batch_id=self._batch_id,
             ordinal=cut.ordinal,

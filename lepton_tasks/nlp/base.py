@@ -9,7 +9,7 @@ belongs to the engine that the task names; nothing here imports torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -104,6 +104,18 @@ class Task(ABC, Generic[OptionsT, OutputT]):
         """Tokens that an admitted ``item`` is charged, estimated from its bytes (≥ 1)."""
         size = sum(len(text.encode("utf-8", "ignore")) for _, text in texts_of(item))
         return max(1, size // 4)
+
+    def most_written(self, options: OptionsT) -> int:
+        """Tokens that the answer to one item may have; 0 for a task that writes no text."""
+        return 0
+
+    def job_cost(self, items: Iterable[Any], options: Mapping[str, Any]) -> int:
+        """Tokens that a job is charged: those of its ``items``, and those it lets be written.
+
+        ``options`` are JSON values that were admitted.
+        """
+        written = self.most_written(self.options_model.model_validate(options))
+        return sum(self.cost(item) + written for item in items)
 
     def model_of(self, options: OptionsT) -> str | None:
         """Catalogue name of the model that serves a job; None for the task's default.

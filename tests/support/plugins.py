@@ -11,7 +11,7 @@ import pytest
 
 _PLUGINS = Path(__file__).parents[1] / "plugins"
 GENERATION = _PLUGINS / "generation"
-"""Folder of the task that writes on from a prompt; its model is to be made."""
+"""Folder of a tiny decoder, the default of the task generation; its weights are to be made."""
 NOOP = _PLUGINS / "noop"
 """Folder of the task that does nothing."""
 SCRIPTED = _PLUGINS / "scripted"

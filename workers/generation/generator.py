@@ -13,6 +13,7 @@ from workers.generation.batch import RunningBatch, Turn
 from workers.generation.limits import GenerationLimits
 from workers.generation.model import DecoderModel
 from workers.generation.requests import (
+    ContextExceeded,
     FinishReason,
     Generation,
     GenerationRefused,
@@ -76,12 +77,12 @@ class Generator:
         if not request.prompt:
             raise GenerationRefused("the prompt has no tokens; send some text")
         if request.spec.max_new_tokens < 1:
-            raise GenerationRefused("max_new_tokens must be at least 1")
+            raise GenerationRefused("max_tokens must be at least 1")
         if request.most_tokens > self.model.context:
-            raise GenerationRefused(
-                f"the prompt has {len(request.prompt):,} tokens and max_new_tokens asks for "
+            raise ContextExceeded(
+                f"the prompt has {len(request.prompt):,} tokens and max_tokens asks for "
                 f"{request.spec.max_new_tokens:,} more; {self.model.name} takes "
-                f"{self.model.context:,} together. Shorten the prompt or lower max_new_tokens."
+                f"{self.model.context:,} together. Shorten the prompt or lower max_tokens."
             )
 
     def submit(
@@ -90,7 +91,7 @@ class Generator:
         """Take a request; returns at once.
 
         Raises:
-            GenerationRefused: it could never run.
+            GenerationRefused: it could never run; ContextExceeded where it is too long.
             ModelError: it is held already, or the generator has stopped.
         """
         self.check(request)

@@ -17,6 +17,12 @@ class GenerationRefused(ModelError):
     code = "generation_refused"
 
 
+class ContextExceeded(GenerationRefused):
+    """Prompt and text together are longer than the model can hold; nothing is cut silently."""
+
+    code = "context_exceeded"
+
+
 class GenerationFailed(ModelError):
     """The model could not go on with one request."""
 

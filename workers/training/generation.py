@@ -127,7 +127,7 @@ def train(chosen: argparse.Namespace) -> int:
     parameters = sum(one.numel() for one in trainer.network.parameters())
     say(f"{parameters:,} parameters; step {trainer.step:,} of {recipe.steps:,}")
     with interrupt_noted() as stopped:
-        if not trainer.train(tell, lambda: bool(stopped)):
+        if not trainer.train(tell, lambda: bool(stopped), chosen.until):
             say(f"stopped at step {trainer.step:,}; the same command with --resume goes on")
             return INTERRUPTED
     tokenizer = Tokenizer.from_file(str(chosen.work / TOKENS / TOKENIZER))
@@ -241,6 +241,9 @@ def parser() -> argparse.ArgumentParser:
         "--context", type=positive, default=_SHAPE.context, help="tokens of a piece (%(default)s)"
     )
     step.add_argument("--steps", type=positive, default=4000, help="(%(default)s)")
+    step.add_argument(
+        "--until", type=positive, metavar="STEP", help="take the best weights then, not at the end"
+    )
     step.add_argument("--batch", type=positive, default=4, help="pieces a step (%(default)s)")
     step.add_argument("--rate", type=float, default=3e-3, help="learning rate (%(default)s)")
     step.add_argument(

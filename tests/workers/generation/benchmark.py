@@ -6,12 +6,17 @@ does changes little: requests arrive at moments of that clock, and it is set
 forward while nobody waits. One request in eight asks for a long text. Every way gets the
 same requests, several times.
 
-The second table is the CPU time of a step of the running batch, of ours and of
+The last row is the same requests without the long ones, and below the table stands by how
+much the long ones lengthen what short ones wait: their 95th percentile with and without.
+
+The second table, left out by ``--no-steps``, is the CPU time of a step of the running batch, of
+ours and of
 transformers' continuous batching manager, by rows and by tokens that each row has.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 import tempfile
@@ -74,6 +79,9 @@ class Asked:
         """As the generator takes it."""
         return GenerationRequest(self.name, self.prompt, GenerationSpec(max_new_tokens=self.tokens))
 
+
+NO_LONG = "… without the long"
+MIXED = "iteration-level"
 
 Way = Callable[[Sequence[Asked]], tuple[dict[str, float], float]]
 """Serves requests; returns the seconds each one took, and the moment when all were done."""
@@ -155,6 +163,15 @@ def iteration_level(model: DecoderModel) -> Way:
     return serve
 
 
+def without_long(way: Way) -> Way:
+    """Serve the short requests alone, at the moments when they come beside the long ones."""
+
+    def serve(asked: Sequence[Asked]) -> tuple[dict[str, float], float]:
+        return way([one for one in asked if one.tokens == SHORT])
+
+    return serve
+
+
 def join(batch: RunningBatch, one: Asked, ended: list[Asked]) -> None:
     """Let ``one`` in; it is put on ``ended`` when it is done."""
     batch.join(Submission(one.request, None, lambda _: ended.append(one)))
@@ -211,7 +228,7 @@ def manager_step(network: Any, prompts: Sequence[list[int]]) -> float:
     return statistics.median(times[-STEPS:])
 
 
-def main(count: int = 64, between: float = 0.12, rounds: int = 3) -> None:
+def main(count: int = 64, between: float = 0.12, rounds: int = 3, steps: bool = True) -> None:
     """Print both tables: medians over ``rounds``, requests ``between`` seconds apart."""
     torch.set_num_threads(1)
     folder = save_decoder(
@@ -230,6 +247,8 @@ def main(count: int = 64, between: float = 0.12, rounds: int = 3) -> None:
     model = load_decoder("bench", folder, torch.device("cpu"), torch.float32, limits)
     network = load_decoder_network(folder)
     latencies(count, between, rounds, model, network)
+    if not steps:
+        return
     typer.echo(f"\n{'rows':>6}{'tokens':>8}{'ours ms':>10}{'manager ms':>12}")
     for rows, length in ((1, 64), (16, 64), (16, 256), (16, 512), (4, 512)):
         prompts = [[(7 * place + row) % 400 for place in range(length)] for row in range(rows)]
@@ -243,7 +262,8 @@ def latencies(count: int, between: float, rounds: int, model: DecoderModel, netw
         "alone, idle machine": each_alone(network),
         "one by one": static(network, rows=1),
         f"static batches of {ROWS}": static(network, rows=ROWS),
-        "iteration-level": iteration_level(model),
+        MIXED: iteration_level(model),
+        NO_LONG: without_long(iteration_level(model)),
     }
     seen: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     for seed in range(rounds):
@@ -251,14 +271,15 @@ def latencies(count: int, between: float, rounds: int, model: DecoderModel, netw
         for name, way in ways.items():
             took, end = way(asked)
             short = sorted(1e3 * took[one.name] for one in asked if one.tokens == SHORT)
-            long = sorted(1e3 * took[one.name] for one in asked if one.tokens == LONG)
+            served = [one for one in asked if one.name in took]
+            long = [1e3 * took[one.name] for one in served if one.tokens == LONG] or [math.nan]
             seen[name].append(
                 (
                     statistics.median(short),
-                    short[round(0.95 * (len(short) - 1))],
+                    percentile(short),
                     statistics.median(long),
-                    long[round(0.95 * (len(long) - 1))],
-                    sum(one.tokens for one in asked) / end,
+                    percentile(long),
+                    sum(one.tokens for one in served) / end,
                 )
             )
     columns = ("short p50", "short p95", "long p50", "long p95", "tokens/s")
@@ -266,6 +287,17 @@ def latencies(count: int, between: float, rounds: int, model: DecoderModel, netw
     for name, results in seen.items():
         medians = [statistics.median(values) for values in zip(*results, strict=True)]
         typer.echo(f"{name:<22}" + "".join(f"{median:>11.1f}" for median in medians))
+    pairs = zip(seen[MIXED], seen[NO_LONG], strict=True)
+    ratios = sorted(mixed[1] / alone[1] for mixed, alone in pairs)
+    typer.echo(
+        f"\nshort p95 beside long ones / without them: median {statistics.median(ratios):.2f}, "
+        f"from {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    )
+
+
+def percentile(values: Sequence[float]) -> float:
+    """The 95th percentile."""
+    return sorted(values)[round(0.95 * (len(values) - 1))]
 
 
 if __name__ == "__main__":

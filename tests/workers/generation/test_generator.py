@@ -122,7 +122,7 @@ def test_room_is_what_may_be_submitted(llama: DecoderModel) -> None:
 
 
 def test_what_could_never_run_is_refused(client: Client) -> None:
-    with pytest.raises(GenerationRefused, match=r"max_new_tokens asks for 900 more.*takes 512"):
+    with pytest.raises(GenerationRefused, match=r"max_tokens asks for 900 more.*takes 512"):
         client.submit("a", new=900)
     with pytest.raises(GenerationRefused, match="no tokens"):
         client.submit("a", "")

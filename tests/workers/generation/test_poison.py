@@ -41,7 +41,7 @@ def test_a_prompt_that_kills_the_process_dies_alone(live: Settings, tmp_path: Pa
     producer = Producer(live, store)
 
     def submit(*prompts: str, new: int = 24) -> Submitted:
-        return producer.submit("generation", inputs=prompts, options={"max_new_tokens": new})
+        return producer.submit("generation", inputs=prompts, options={"max_tokens": new})
 
     innocent = [submit(f"The parcel {number}") for number in range(4)]
     killer = submit("谢谢", f"Where is {POISON}", "今天天气")

@@ -25,7 +25,7 @@ from tests.support.plugins import GENERATION, installed
 from tests.support.worker import WorkerProcess
 
 WAIT = 60.0
-LONG = {"max_new_tokens": 4000}
+LONG = {"max_tokens": 4000}
 CHAT = """
 [tiny-chat]
 task = "chat"
@@ -100,22 +100,22 @@ def bench(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory)
 
 def test_many_prompts_are_written_together_as_each_alone(bench: Bench) -> None:
     prompts = ["今天", "The parcel", "谢谢", "Where is"]
-    together = bench.write(*prompts, max_new_tokens=12).output()
+    together = bench.write(*prompts, max_tokens=12).output()
     assert [one["usage"]["completion_tokens"] for one in together] == [12] * 4
-    assert [bench.write(one, max_new_tokens=12).output()[0] for one in prompts] == together
+    assert [bench.write(one, max_tokens=12).output()[0] for one in prompts] == together
 
 
 def test_a_short_job_does_not_wait_for_a_long_one(bench: Bench) -> None:
     long = bench.producer.submit("generation", "Once", options=LONG)
     bench.until(long.id, JobState.RUNNING)
-    assert bench.write("今天", max_new_tokens=4).state is JobState.SUCCEEDED
+    assert bench.write("今天", max_tokens=4).state is JobState.SUCCEEDED
     assert bench.producer.get(long.id).state is JobState.RUNNING
     bench.producer.cancel(long.id)
     assert bench.ended(long.id).state is JobState.CANCELLED
 
 
 def test_a_text_can_be_followed(bench: Bench) -> None:
-    with bench.following(max_new_tokens=40, temperature=0.8, seed=5) as (job_id, stream):
+    with bench.following(max_tokens=40, temperature=0.8, seed=5) as (job_id, stream):
         pieces = list(stream)
     assert len(pieces) > 1
     output = bench.ended(job_id).output()
@@ -158,11 +158,11 @@ def test_messages_that_a_template_refuses_say_why(bench: Bench) -> None:
 
 
 def test_a_prompt_that_can_never_run_says_why(bench: Bench) -> None:
-    job = bench.write("今天", max_new_tokens=4096)
+    job = bench.write("今天", max_tokens=4096)
     assert job.state is JobState.FAILED
     assert job.error is not None
-    assert job.error["code"] == "generation_refused"
-    assert "lower max_new_tokens" in job.error["message"]
+    assert job.error["code"] == "context_exceeded"
+    assert "lower max_tokens" in job.error["message"]
 
 
 def test_what_is_being_written_at_the_end_is_given_back_or_finished(
@@ -178,7 +178,7 @@ def test_what_is_being_written_at_the_end_is_given_back_or_finished(
     log = tmp_path / "worker.log"
     with (
         WorkerProcess(bench.settings, bench.store, log, "w2", ["generation"], patient) as worker,
-        bench.following(max_new_tokens=800) as (job_id, stream),
+        bench.following(max_tokens=800) as (job_id, stream),
     ):
         assert next(iter(stream))
         assert worker.terminate() == 0

@@ -107,6 +107,8 @@ def test_a_seed_gives_the_same_weights_however_often_it_was_cut_off(
     assert facts is not None
     assert facts["step"] == 6
     assert not (parts / MODEL).exists()
+    assert train(work, parts, *common, "--resume", "--until", "9") == 0
+    assert "step 9 of 12" in capsys.readouterr().err
     assert train(work, parts, *common, "--resume") == 0
     name = f"{MODEL}/model.safetensors"
     assert (parts / name).read_bytes() == (whole / name).read_bytes()

@@ -143,21 +143,26 @@ class Trainer:
         self._step, self._best_loss = found["step"], found["best"]
 
     def train(
-        self, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+        self,
+        report: Callable[[Progress], None],
+        stopped: Callable[[], bool] = lambda: False,
+        until: int | None = None,
     ) -> bool:
         """Train to the end; False where ``stopped`` said so after a step, with a checkpoint.
 
-        The network has the best weights in the end.
+        The end is the last step, or ``until`` if that comes first. The network has the best
+        weights then.
         """
+        end = min(self._recipe.steps, until or self._recipe.steps)
         windows = training_windows(
             self._shards.read("train"), self._shape.context + 1, self._recipe.seed
         )
         windows = islice(windows, self._step * self._recipe.batch, None)
         losses: list[float] = []
         since, measured = time.perf_counter(), self._step
-        while self._step < self._recipe.steps:
+        while self._step < end:
             losses.append(self._advance(np.stack(list(islice(windows, self._recipe.batch)))))
-            at_end = self._step == self._recipe.steps
+            at_end = self._step == end
             if at_end or self._step % self._recipe.interval == 0:
                 seconds = time.perf_counter() - since
                 tokens = (self._step - measured) * self._recipe.batch * self._shape.context

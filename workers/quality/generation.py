@@ -1,0 +1,114 @@
+"""Measure the default decoder: perplexity beside an n-gram model of the same tokens."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM
+
+from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
+from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
+from workers.quality.ngram_model import MOST, NgramModel
+from workers.training.decoder.corpus import Split, read_corpus, write_corpus
+from workers.training.decoder.network import dev_loss
+from workers.training.decoder.sets import SETS, documents_of_sets
+from workers.training.decoder.shards import Shards, write_index, write_part
+from workers.training.decoder.tokenizer import END_ID
+
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+_BATCH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One language: what was read, and the loss of both models in nats a token."""
+
+    documents: int
+    tokens: int
+    bytes: int
+    decoder: float
+    ngrams: float
+
+    def bits_per_byte(self, loss: float) -> float:
+        """A loss that models with other tokens can be compared by."""
+        return loss * self.tokens / math.log(2) / self.bytes
+
+
+def measure(data: Path) -> str:
+    """The section on generation, as Markdown. Raises DataMissing where a set is not there."""
+    entry = choose(read_catalogue(DEFAULT_CATALOGUE), "generation", None)
+    folder = entry.model_folder
+    network = load_pretrained(AutoModelForCausalLM, folder, torch.device("cpu"), torch.float32)
+    with tempfile.TemporaryDirectory() as work:
+        shards = tokens_of(data, load_tokenizer(folder), Path(work))
+        found = measured(network, shards)
+        trained = shards.parts["train"].tokens
+    lines = [
+        "## Generation",
+        "",
+        f"Model `{entry.name}`, revision `{content_revision(folder)}`, "
+        f"{sum(one.numel() for one in network.parameters()):,} parameters, a demonstration. "
+        "Perplexity a token of the dev parts of "
+        + ", ".join(one.name for one in SETS)
+        + f", without documents that are in both parts. The baseline is an interpolated "
+        f"Kneser-Ney model of {MOST} tokens, counted over the same {trained:,} training tokens; it "
+        "predicts the same positions. Bits a byte can be compared between tokenizers.",
+        "",
+        "| dev | documents | tokens | decoder perplexity | n-gram perplexity | "
+        "decoder bits/byte | n-gram bits/byte |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for language, one in found.items():
+        lines.append(
+            f"| {LANGUAGES[language]} | {one.documents:,} | {one.tokens:,} | "
+            f"{math.exp(one.decoder):.1f} | {math.exp(one.ngrams):.1f} | "
+            f"{one.bits_per_byte(one.decoder):.3f} | {one.bits_per_byte(one.ngrams):.3f} |"
+        )
+    lines += ["", "Goal: below the n-gram model."]
+    return "\n".join(lines) + "\n"
+
+
+def tokens_of(data: Path, tokenizer: Tokenizer, work: Path) -> Shards:
+    """The documents of the sets as tokens of ``tokenizer``, in ``work``."""
+    write_corpus(work, documents_of_sets(data), dev_share=0.0)
+    parts = {"train": write_part(work, "train", _encoded(tokenizer, work, "train", None))}
+    for language in LANGUAGES:
+        name = f"dev-{language}"
+        parts[name] = write_part(work, name, _encoded(tokenizer, work, "dev", language))
+    write_index(work, parts, vocabulary=tokenizer.get_vocab_size())
+    return Shards(work)
+
+
+def measured(network: Any, shards: Shards) -> dict[str, Measured]:
+    """Both models on each language's dev part."""
+    context = int(network.config.max_position_embeddings)
+    ngrams = NgramModel(shards.read("train"), shards.facts["vocabulary"])
+    found = {}
+    for language in LANGUAGES:
+        name = f"dev-{language}"
+        part = shards.parts[name]
+        dev = shards.read(name)
+        predicted = sum(len(shard) - 1 for shard in dev)
+        found[language] = Measured(
+            part.documents,
+            part.tokens,
+            part.bytes,
+            dev_loss(network, shards, name, context, _BATCH),
+            sum(ngrams.loss(shard) for shard in dev) / predicted,
+        )
+    return found
+
+
+def _encoded(
+    tokenizer: Tokenizer, corpus: Path, split: Split, language: str | None
+) -> Iterator[tuple[list[int], int]]:
+    for text, found in read_corpus(corpus, split):
+        if language is None or found == language:
+            yield [*tokenizer.encode(text).ids, END_ID], len(text.encode())
