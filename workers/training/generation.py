@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.language import detect_language
 from lepton_tasks.nlp.sampling_options import SamplingOptions
+from workers.engines.folder import CONFIG
 from workers.engines.pretrained import TOKENIZER
 from workers.errors import ModelError
 from workers.generation.generator import Generator
@@ -148,6 +149,8 @@ def generate(chosen: argparse.Namespace) -> int:
     prompt: str = chosen.prompt
     limits = GenerationLimits(cache_tokens=1024)
     folder = chosen.work / MODEL
+    if not (folder / CONFIG).is_file():
+        raise DataMissing(f"{folder} has no model; run the step train first")
     model = load_decoder(folder.name, folder, torch.device("cpu"), torch.float32, limits)
     (encoded,) = model.tokenize([ModelInput(prompt, detect_language(prompt))])
     request = GenerationRequest("0", encoded.tokens, options.spec())

@@ -140,7 +140,7 @@ def test_a_training_is_not_overwritten_nor_mixed_with_another(
     [
         (["preprocess", "--work", "{}"], "run the step prepare first"),
         (["train", "--work", "{}"], "run the step preprocess first"),
-        (["generate", "--work", "{}"], "has no config.json"),
+        (["generate", "--work", "{}"], "run the step train first"),
         (["prepare", "--text", "{}/away.txt", "--work", "{}"], "away.txt does not exist"),
         (["prepare", "--data", "{}", "--work", "{}"], "lacks 4 data set"),
     ],
