@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
-from workers.quality.generation import Measured, measure
+from workers.quality.generation import Measured, measure, sliding_loss
 from workers.training.datasets import DataMissing
 from workers.training.decoder.sets import SETS
 
@@ -53,3 +56,25 @@ def test_bits_a_byte_count_the_bytes_that_tokens_stand_for() -> None:
     one = Measured(documents=1, tokens=10, bytes=40, decoder=math.log(16), ngrams=math.log(256))
     assert one.bits_per_byte(one.decoder) == pytest.approx(1.0)
     assert one.bits_per_byte(one.ngrams) == pytest.approx(2.0)
+
+
+class Noted:
+    """A network that finds all tokens alike, and notes how much it is given."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def __call__(self, input_ids: torch.Tensor) -> SimpleNamespace:
+        self.lengths.append(input_ids.shape[1])
+        return SimpleNamespace(logits=torch.zeros(*input_ids.shape, 8))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lengths"),
+    [(2, [1]), (5, [4]), (6, [4, 3]), (7, [4, 4]), (12, [4, 4, 4, 4, 3])],
+)
+def test_each_token_but_the_first_is_scored_once(tokens: int, lengths: list[int]) -> None:
+    network = Noted()
+    loss = sliding_loss(network, np.ones(tokens, np.uint16), context=4)
+    assert loss == pytest.approx((tokens - 1) * math.log(8), rel=1e-5)
+    assert network.lengths == lengths
