@@ -77,7 +77,7 @@ def readings_of() -> Callable[[str], list[str]]:
         ) from error
 
     def of(one: str) -> list[str]:
-        found: list[str] = pinyin(one, style=Style.TONE3, heteronym=True, errors="ignore")
+        found: list[list[str]] = pinyin(one, style=Style.TONE3, heteronym=True, errors="ignore")
         return list(found[0][:2]) if found else []
 
     return of
