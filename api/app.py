@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
-from api.openai import chat, embeddings, moderations
+from api.openai import chat, completions, embeddings, moderations
 from api.openai import models as openai_models
 from api.routes import (
     batches,
@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         moderations,
         embeddings,
         chat,
+        completions,
         openai_models,
     ):
         app.include_router(part.router)

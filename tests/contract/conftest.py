@@ -7,6 +7,7 @@ import pytest
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.settings import Settings
 from tests.support.certificates import Authority
+from tests.support.models import save_decoder
 from tests.support.noop import NoopBench, noop_bench
 from tests.support.openai_system import System, openai_system
 from tests.support.tls_proxy import TlsProxy
@@ -34,32 +35,44 @@ def bench(
             yield bench
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(
     redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """A system that stock OpenAI clients call."""
+    """A system that stock OpenAI clients call; its decoder never ends a text by itself."""
     folder = tmp_path_factory.mktemp("openai")
+    save_decoder(folder / "model", "llama", eos_token_id=None, max_position_embeddings=4096)
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(
+        """[tiny-generation]
+        task = "generation"
+        default = true
+        engine = "decoder"
+        folder = "model"
+        options = { most_running = 4, cache_tokens = 16384 }
+        """
+    )
     settings = Settings(
         home=folder / "home",
         redis_url=redis_server.url[:-1] + "5",
         lease_seconds=5.0,
         threads=1,
         max_items_per_job=2,
+        catalogues=str(catalogue),
     )
-    tasks = ["moderation", "embedding", "chat"]
+    tasks = ["moderation", "embedding", "chat", "generation"]
     with openai_system(settings, tasks, folder / "worker.log") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Upstream]:
     """An upstream that does what prompts say."""
     with upstream() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def front(
     redis_server: EmbeddedRedis,
     system: System,
@@ -82,6 +95,12 @@ def front(
         task = "chat"
         engine = "openai-upstream"
         options = {{ {scripted} }}
+
+        [far-generation]
+        task = "generation"
+        default = true
+        engine = "openai-upstream"
+        options = {{ {far} }}
         """
     )
     settings = Settings(
@@ -93,5 +112,5 @@ def front(
         catalogues=str(catalogue),
     )
     log = folder / "worker.log"
-    with openai_system(settings, ["chat"], log, key=system.key) as running:
+    with openai_system(settings, ["chat", "generation"], log, key=system.key) as running:
         yield running
