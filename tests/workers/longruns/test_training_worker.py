@@ -22,7 +22,8 @@ from lepton_tasks.versions import Versions
 from tests.support.labelled import opinions
 from tests.support.worker import WorkerProcess
 
-WAIT = 90.0
+WAIT = 150.0
+pytestmark = pytest.mark.timeout(600)
 LONG: dict[str, Any] = {"epochs": 100}
 """With the rows below some seconds of it, in rounds of tenths."""
 ROWS = {"rows": opinions(60)}
