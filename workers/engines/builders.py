@@ -97,6 +97,12 @@ def _upstream(entry: CatalogueEntry, device: torch.device, _: Trunks) -> Engine:
     return build_upstream(entry)
 
 
+def _translator(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
+    from workers.engines.translator import build_translator  # imports transformers
+
+    return build_translator(entry, device)
+
+
 def _sentence_picker(entry: CatalogueEntry, device: torch.device, _: Trunks) -> SimpleEngine:
     return build_sentence_picker(entry.name, read_folder(entry.model_folder))
 
@@ -205,6 +211,7 @@ _OWN: Final[Mapping[str, _OwnBuilder]] = {
     "sequence-classification": _hub_classifier,
     "tagger": _tagger,
     "text-classifier": _text_classifier,
+    "translator": _translator,
     "zero-shot": _zero_shot,
     **dict.fromkeys(VECTOR_ENGINES, _vector_engine),
 }
