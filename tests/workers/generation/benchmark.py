@@ -9,9 +9,9 @@ same requests, several times.
 The last row is the same requests without the long ones, and below the table stands by how
 much the long ones lengthen what short ones wait: their 95th percentile with and without.
 
-The second table, left out by ``--no-steps``, is the CPU time of a step of the running batch, of
-ours and of
-transformers' continuous batching manager, by rows and by tokens that each row has.
+The second table, left out by ``--no-steps``, is the CPU time of a step of the running
+batch, of ours and of transformers' continuous batching manager, by rows and by tokens that
+each row has.
 """
 
 from __future__ import annotations
