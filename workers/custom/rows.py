@@ -84,7 +84,11 @@ def _file(data: Path | None, named: str) -> Path:
         )
     root = data.resolve()
     file = (root / named).resolve()
-    if not file.is_relative_to(root) or not file.is_file():
+    try:
+        found = file.is_relative_to(root) and file.is_file()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        found = False
+    if not found:
         raise RunFailed("no_such_file", f"there is no file {named!r} in LEPTON_DATA_FOLDER")
     return file
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lepton_tasks.errors import VersionError
 from lepton_tasks.versions import Versions
 
 
@@ -39,6 +41,7 @@ def publish(versions: Versions, run: str, made: Mapping[str, Any], folder: Path)
 
 def _earlier(versions: Versions, model: str, run: str) -> str | None:
     for one in reversed(versions.versions(model)):
-        if one.report().get("run") == run:
-            return one.name
+        with suppress(VersionError):  # a damaged one is nobody's
+            if one.report().get("run") == run:
+                return one.name
     return None

@@ -67,7 +67,8 @@ def test_nothing_outside_of_the_data_folder_is_read(tmp_path: Path) -> None:
     item = written(tmp_path, *GOOD)
     (data / "link.jsonl").symlink_to(tmp_path / "rows.jsonl")
     (data / "folder").mkdir()
-    for name in ("link.jsonl", "../rows.jsonl", str(tmp_path / "rows.jsonl"), "folder", "none"):
+    outside = ("link.jsonl", "../rows.jsonl", str(tmp_path / "rows.jsonl"))
+    for name in (*outside, "folder", "none", "n" * 300):
         assert refused({"file": name}, data).code == "no_such_file"
     assert refused(item, None).code == "no_data_folder"
 
