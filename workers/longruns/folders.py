@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, unquote
 
-_NAME: Final = re.compile(r"(job_[0-9a-z]+)-\d+")
+_OWN: Final = re.compile(r"job_[0-9a-z]+")
+_NAME: Final = re.compile(r"(job_[0-9a-z]+|celery_[A-Za-z0-9_.~%-]+)-\d+")
+_FOREIGN: Final = "celery_"
+"""Before ids that plain Celery producers chose: these may be any text, a path among them."""
 _AT_ONCE: Final = 500
 
 
@@ -24,7 +28,7 @@ class RunFolders:
         Raises:
             OSError: it cannot be made.
         """
-        folder = self._root / f"{job_id}-{place}"
+        folder = self._root / f"{_written(job_id)}-{place}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
 
@@ -38,8 +42,8 @@ class RunFolders:
         found: dict[str, list[Path]] = {}
         for folder in sorted(self._root.iterdir()):
             name = _NAME.fullmatch(folder.name)
-            if name is not None and name[1] not in held:
-                found.setdefault(name[1], []).append(folder)
+            if name is not None and (job_id := _read(name[1])) not in held:
+                found.setdefault(job_id, []).append(folder)
         ids = list(found)
         gone = 0
         for start in range(0, len(ids), _AT_ONCE):
@@ -49,3 +53,17 @@ class RunFolders:
                     shutil.rmtree(folder, ignore_errors=True)
                     gone += 1
         return gone
+
+
+def _written(job_id: str) -> str:
+    """A job's id as a part of a name that stays inside of its folder.
+
+    >>> _written("job_01k"), _written("../a-1"), _read(_written("../a-1"))
+    ('job_01k', 'celery_..%2Fa-1', '../a-1')
+    """
+    return job_id if _OWN.fullmatch(job_id) else _FOREIGN + quote(job_id, safe="")
+
+
+def _read(written: str) -> str:
+    """Inverse of :func:`_written`."""
+    return unquote(written[len(_FOREIGN) :]) if written.startswith(_FOREIGN) else written
