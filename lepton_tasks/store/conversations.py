@@ -219,7 +219,7 @@ def _erase_page(tenant: str, conversation_id: str, connection: Connection) -> bo
         .all()
     )
     bury(connection, present)
-    delete_deliveries_of(connection, tenant, present)
+    delete_deliveries_of(connection, tenant, job_ids)  # they may outlive their jobs
     connection.execute(turns.delete().where(turns.c.job_id.in_(job_ids)))
     if len(job_ids) == PAGE:
         return False

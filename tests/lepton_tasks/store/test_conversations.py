@@ -90,6 +90,22 @@ def test_turns_are_read_page_by_page_oldest_first(store: Store) -> None:
     assert store.conversations.get("acme", "conv_1").turns == 5
 
 
+def test_erasing_takes_deliveries_that_outlived_their_jobs(store: Store) -> None:
+    [submitted] = store.jobs.insert([a_turn("问")])
+    claimed = claim(store, submitted.id)
+    with store.database.write() as connection:
+        connection.execute(update(jobs).values(webhook="https://a.test"))
+    result = orjson.dumps({"outputs": [{"message": {"content": CANARY}}]}).decode()
+    store.claims.finish([FinishedJob(claimed, result, None)])
+    with store.database.write() as connection:
+        connection.execute(update(jobs).values(created_at=1.0, finished_at=1.0))
+    assert store.retention.sweep(86_400.0, 86_400.0).jobs == 1
+    assert count(store, deliveries) == 1  # it is still to be sent
+    store.conversations.erase("acme", "conv_1")
+    assert count(store, deliveries) == 0
+    assert CANARY not in texts(store)
+
+
 def test_erasing_takes_turns_jobs_and_deliveries_of_this_tenant_alone(store: Store) -> None:
     for tenant in ("acme", "other"):
         for number in range(3):
