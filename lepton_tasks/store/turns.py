@@ -76,6 +76,8 @@ def take_turns(connection: Connection, groups: Sequence[Sequence[NewJob]], clock
                 begun[key] = job.id
                 group[at] = _with_history(connection, job, job.turn)
                 taken.rows[job.id] = _row(job, job.turn, locked[key].turns, clock)
+                if job.idempotency_key is not None:  # who sends it at the same time repeats it
+                    known.add((job.tenant, job.idempotency_key))
         except (Conflict, Gone) as error:
             taken.errors[place] = error
         else:

@@ -161,6 +161,19 @@ def test_a_repeated_key_is_answered_while_its_own_turn_runs(store: Store) -> Non
     assert [one.said for one in store.conversations.turns("acme", "conv_1")] == ["一"]
 
 
+def test_a_key_that_comes_twice_at_one_time_is_one_turn(store: Store) -> None:
+    outcomes = store.jobs.insert_groups(
+        [[a_turn("一", key="k")], [a_turn("一", key="k")], [a_turn("二", key="k")]]
+    )
+    first, again, other = outcomes
+    assert isinstance(first, Stored) and isinstance(again, Stored)
+    [one], [two] = first.answers, again.answers
+    assert (one.replayed, two.replayed, two.id) == (False, True, one.id)
+    assert isinstance(other, IdempotencyConflict)
+    assert history(store, one.id) == [0, 0]
+    assert [turn.said for turn in store.conversations.turns("acme", "conv_1")] == ["一"]
+
+
 def test_two_tenants_may_have_the_same_id(store: Store) -> None:
     converse(store, "我们的", "是", tenant="acme")
     assert converse(store, "他们的", "是", tenant="other") == ["他们的"]
