@@ -57,7 +57,7 @@ class Call:
             tenant,
             fingerprint(tenant, request.url.path, body),
             len(body),
-            count.isdigit() and int(count) > 0,
+            count.isdecimal() and count.strip("0") != "",
             request.headers.get("idempotency-key"),
             request.receive,
         )

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 from openai import OpenAI, RateLimitError
+from starlette.requests import Request
 
 from api.openai import answering
 from lepton_tasks.settings import Settings
@@ -115,6 +116,18 @@ class TestLittlePatience:
         assert "moderation.high" in caught.value.message
         assert int(caught.value.response.headers["retry-after"]) >= 1
         assert [job.id for job in desk.store.jobs.page("acme")] == [old]
+
+
+@pytest.mark.parametrize("count", ["\u00b2", "9" * 5_000, "-1", "00"])
+def test_a_number_of_sendings_that_is_none_is_no_fault(count: str) -> None:
+    scope = {
+        "type": "http",
+        "path": "/v1/moderations",
+        "server": ("localhost", 80),
+        "headers": [(b"x-stainless-retry-count", count.encode("latin-1"))],
+    }
+    call = answering.Call.of(Request(scope), "acme", b"{}")
+    assert call.resent == count.startswith("9")
 
 
 def test_without_a_worker_nothing_is_accepted(desk: Desk) -> None:
