@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
@@ -106,15 +105,14 @@ class DocumentsAdded(BaseModel):
     ids: list[str] | None
 
     @classmethod
-    def of(cls, corpus: str, pages: Iterable[Added], ids: list[str] | None) -> Self:
-        """Sum of some requests, at least one."""
-        done = list(pages)
+    def of(cls, corpus: str, done: Added, ids: list[str] | None) -> Self:
+        """View of what became of the documents of a request."""
         return cls(
             corpus=corpus,
-            version=done[-1].version,
-            added=sum(one.added for one in done),
-            replaced=sum(one.replaced for one in done),
-            unchanged=sum(one.unchanged for one in done),
+            version=done.version,
+            added=done.added,
+            replaced=done.replaced,
+            unchanged=done.unchanged,
             ids=ids,
         )
 

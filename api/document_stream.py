@@ -26,10 +26,8 @@ def is_stream(request: Request) -> bool:
     return kind in MEDIA_TYPES
 
 
-async def put_stream(
-    request: Request, tenant: str, corpus: str, services: Services
-) -> tuple[list[Added], int]:
-    """Store the documents of a body; returns what became of each page, and how many there were.
+async def put_stream(request: Request, tenant: str, corpus: str, services: Services) -> Added:
+    """Store the documents of a body; returns what became of them all, without their ids.
 
     Raises:
         InvalidInput: a line is wrong; the message has its number, from 1, and says how many
@@ -38,12 +36,13 @@ async def put_stream(
     """
     limits = CorpusLimits.of(services.settings)
     put = services.store.documents.put
-    pages, done = Pages(), list[Added]()
+    pages = Pages()
+    done = Added(0, (), 0, 0, 0)
     count = 0
 
     async def store(page: list[NewDocument]) -> None:
-        nonlocal count
-        done.append(await run_in_threadpool(put, tenant, corpus, page, limits))
+        nonlocal count, done
+        done = done.plus(await run_in_threadpool(put, tenant, corpus, page, limits))
         count += len(page)
 
     number = 0
@@ -58,9 +57,9 @@ async def put_stream(
     except InvalidInput as error:
         message = f"{error} ({count:,} documents before were stored)"
         raise InvalidInput(message, error.param, error.code) from error
-    if not done:
+    if not count:
         raise InvalidInput("the body has no documents", "documents", "empty_documents")
-    return done, count
+    return done
 
 
 def _parse(line: bytes, number: int) -> object:

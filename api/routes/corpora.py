@@ -91,7 +91,7 @@ async def add(
     settings = services.settings
     found = await run_in_threadpool(services.store.corpora.get, tenant, corpus)
     if is_stream(request):
-        done, _ = await put_stream(request, tenant, found.id, services)
+        done = await put_stream(request, tenant, found.id, services)
         return DocumentsAdded.of(found.id, done, None)
     body = await read_object(request, settings.max_request_bytes)
     refuse_unknown(body, DocumentsCreate.model_fields)
@@ -100,7 +100,7 @@ async def add(
         limits = CorpusLimits.of(settings)
         documents = read_documents(body.get("documents"), limits)
         added = services.store.documents.put(tenant, found.id, documents, limits)
-        return DocumentsAdded.of(found.id, [added], list(added.ids))
+        return DocumentsAdded.of(found.id, added, list(added.ids))
 
     return await run_in_threadpool(work)
 
