@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,13 +21,14 @@ from sqlalchemy import (
 )
 
 from lepton_tasks.crashes import Crashes
-from lepton_tasks.errors import Conflict, NotFound
+from lepton_tasks.errors import Conflict, Gone, NotFound
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.claim_statements import REQUEUED
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.tables import BatchRow, JobRow
 from lepton_tasks.store.tombstones import missing
+from lepton_tasks.store.turns import reopen_turn
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 batches = BatchRow.__table__  # type: ignore[attr-defined]
@@ -125,7 +127,9 @@ class DeadLetterStore:
 
         Raises:
             NotFound: no such job.
-            Conflict: ``not_dead``; or ``batch_closed``, its batch has counted it already.
+            Conflict: ``not_dead``; or ``batch_closed``, its batch has counted it already; or
+                ``conversation_busy``, another turn of its conversation has not ended.
+            Gone: its conversation has expired.
         """
         which = [jobs.c.id == job_id]
         if tenant is not None:
@@ -141,12 +145,7 @@ class DeadLetterStore:
                 raise Conflict(
                     f"job {job_id} is {row.state}; only a dead job can be redriven", "not_dead"
                 )
-            if not _redrive(connection, row, by):
-                raise Conflict(
-                    f"job {job_id} belongs to {row.batch_id}, which has counted it as failed and "
-                    "is complete or still being read; submit its inputs again",
-                    "batch_closed",
-                )
+            _redrive(connection, row, by)
 
         self._database.transact(work)
 
@@ -161,23 +160,45 @@ class DeadLetterStore:
             rows = connection.execute(
                 select(*_TO_REDRIVE)
                 .where(_DEAD, jobs.c.id.in_([letter.id for letter in letters]))
-                .order_by(jobs.c.batch_id, jobs.c.id)  # one order, so that two cannot deadlock
+                .order_by(*_ORDER)
                 .with_for_update()
             ).all()
-            return [row.id for row in rows if _redrive(connection, row, by)]
+            queued = []
+            for row in rows:
+                with suppress(Conflict, Gone):
+                    _redrive(connection, row, by)
+                    queued.append(row.id)
+            return queued
 
         return self._database.transact(work) if letters else []
 
 
 _TO_REDRIVE: Final = [
-    jobs.c[name] for name in ["id", "items", "batch_id", "solo_crashes", "redrives"]
+    jobs.c[name]
+    for name in [
+        "id",
+        "tenant",
+        "items",
+        "batch_id",
+        "conversation_id",
+        "solo_crashes",
+        "redrives",
+    ]
 ]
+_ORDER: Final = [jobs.c[name] for name in ["batch_id", "tenant", "conversation_id", "id"]]
+"""One order for all, so that two who redrive, or end turns, cannot deadlock."""
 
 
-def _redrive(connection: Connection, row: Row[Any], by: str) -> bool:
-    """Queue a locked dead job again; False where its batch cannot count it anew."""
+def _redrive(connection: Connection, row: Row[Any], by: str) -> None:
+    """Queue a locked dead job again; raises as :meth:`DeadLetterStore.redrive` does."""
     if row.batch_id is not None and not _uncount(connection, row):
-        return False
+        raise Conflict(
+            f"job {row.id} belongs to {row.batch_id}, which has counted it as failed and "
+            "is complete or still being read; submit its inputs again",
+            "batch_closed",
+        )
+    if row.conversation_id is not None:
+        reopen_turn(connection, row.tenant, row.conversation_id)
     clock: float = connection.execute(select(now())).scalar_one()
     audit = orjson.loads(row.redrives or b"[]")[1 - _MOST_REDRIVES :]
     audit.append({"by": by, "at": clock, "crashes": row.solo_crashes})
@@ -198,7 +219,6 @@ def _redrive(connection: Connection, row: Row[Any], by: str) -> bool:
             redrives=orjson.dumps(audit).decode(),
         )
     )
-    return True
 
 
 def _uncount(connection: Connection, row: Row[Any]) -> bool:

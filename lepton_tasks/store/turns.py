@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_tasks.conversations import (
@@ -134,6 +134,29 @@ def end_turns(connection: Connection, ended: Sequence[Row[Any]]) -> None:
     )
 
 
+def reopen_turn(connection: Connection, tenant: str, conversation_id: str) -> None:
+    """Make a conversation ready for a turn that is done again: it has no other, nor expires.
+
+    Raises:
+        Conflict: ``conversation_busy``, a turn of it has not ended.
+        Gone: it has expired.
+    """
+    alive = connection.execute(
+        update(conversations)
+        .where(
+            conversations.c.tenant == tenant,
+            conversations.c.id == conversation_id,
+            or_(conversations.c.expires_at.is_(None), conversations.c.expires_at > now()),
+        )
+        .values(expires_at=None)
+        .returning(conversations.c.id)
+    ).first()
+    if alive is None:
+        raise gone(conversation_id)
+    if (found := open_job(connection, tenant, conversation_id)) is not None:
+        raise _busy(found.id, conversation_id)
+
+
 def open_job(connection: Connection, tenant: str, conversation_id: str) -> Row[Any] | None:
     """Id and state of the job of a turn that is not done; None where all are."""
     return connection.execute(
@@ -210,16 +233,20 @@ def _check(connection: Connection, row: Row[Any], open_here: str | None, clock: 
     if open_here is None and (found := open_job(connection, row.tenant, row.id)) is not None:
         open_here = found.id
     if open_here is not None:
-        raise Conflict(
-            f"job {open_here} of conversation {row.id} has not ended; submit the next turn when "
-            "it has, or cancel it",
-            "conversation_busy",
-        )
+        raise _busy(open_here, row.id)
     if row.turns >= MOST_TURNS:
         raise Conflict(
             f"conversation {row.id} has {row.turns:,} turns, the most there may be; begin another",
             "conversation_full",
         )
+
+
+def _busy(job_id: str, conversation_id: str) -> Conflict:
+    return Conflict(
+        f"job {job_id} of conversation {conversation_id} has not ended; submit the next turn when "
+        "it has, or cancel it",
+        "conversation_busy",
+    )
 
 
 def _with_history(connection: Connection, job: NewJob, turn: NewTurn) -> NewJob:

@@ -116,6 +116,34 @@ def test_a_dead_turn_that_runs_again_holds_the_next_one_up(store: Store) -> None
     assert converse(store, "二", "2") == ["一", "1", "二"]
 
 
+def test_a_dead_turn_runs_again_only_where_it_is_the_one_of_a_live_conversation(
+    store: Store,
+) -> None:
+    [first] = store.jobs.insert([a_turn("一")])
+    with store.database.write() as connection:
+        connection.execute(update(jobs).values(state=JobState.DEAD, finished_at=1.0))
+    [second] = store.jobs.insert([a_turn("二")])
+    with pytest.raises(Conflict, match=second.id) as refused:
+        store.dead_letters.redrive(first.id, "me")
+    assert refused.value.code == "conversation_busy"
+    answer(store, second.id, "2")
+    with store.database.write() as connection:
+        connection.execute(update(conversations).values(expires_at=1.0))
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == first.id)
+            .values(error='{"message": "it ended its worker"}')
+        )
+    with pytest.raises(Gone, match="conv_1 has expired"):
+        store.dead_letters.redrive(first.id, "me")
+    [letter] = store.dead_letters.page()
+    assert store.dead_letters.redrive_page([letter], "me") == []
+    with store.database.write() as connection:
+        connection.execute(update(conversations).values(expires_at=1e11))
+    assert store.dead_letters.redrive_page([letter], "me") == [first.id]
+    assert store.conversations.get("acme", "conv_1").expires_at is None
+
+
 def test_of_callers_at_one_time_one_gets_the_turn(store: Store) -> None:
     outcomes = store.jobs.insert_groups(
         [[a_turn("甲")], [a_job()], [a_turn("乙")], [a_turn("丙", "conv_2")]]
