@@ -131,7 +131,8 @@ def _redrive_all(letters: DeadLetterStore, task: str | None, by: str) -> int:
     typer.echo(f"redriven: {redriven:,} jobs", err=True)
     if refused:
         typer.echo(
-            f"{refused:,} jobs stay dead: their bulk files are complete or still being read",
+            f"{refused:,} jobs stay dead: their bulk files are complete or still being read, or "
+            "their conversations go on without them or have expired",
             err=True,
         )
     return refused
