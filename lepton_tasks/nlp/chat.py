@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from lepton_tasks.nlp.base import Example, ModelInput, Task, TaskItem
+from lepton_tasks.nlp.base import Example, ModelInput, TaskItem
 from lepton_tasks.nlp.generating import GenerationInput
+from lepton_tasks.nlp.grounding import MOST_CHARACTERS, Messages, Role, grounded, with_room
 from lepton_tasks.nlp.language import Language, detect_language
+from lepton_tasks.nlp.retrieval import CorpusOptions, CorpusTask, FoundPassage, Lookup
 from lepton_tasks.nlp.sampling_options import SamplingOptions
 
 MOST_MESSAGES: Final = 64
@@ -20,8 +22,8 @@ CONVERSATION_PATTERN: Final = r"^conv_[A-Za-z0-9_-]{1,64}$"
 MOST_HISTORY_TURNS: Final = 50
 MOST_HISTORY_CHARACTERS: Final = 16_000
 _TRIAL_TOKENS: Final = 8
-
-Role = Literal["system", "user", "assistant"]
+_PASSAGES: Final = 8
+"""Passages of a corpus that are looked up for a message."""
 
 
 class ChatMessage(TaskItem):
@@ -58,12 +60,13 @@ class StoredChatItem(ChatItem):
     history: tuple[int, int] | None = None
 
 
-class ChatOptions(SamplingOptions):
+class ChatOptions(SamplingOptions, CorpusOptions):
     """How to answer. The options of sampling concern models that generate.
 
     ``conversation`` is the id of a stored conversation, made on first use: its history is
     put before the new message, its last ``history_turns`` turns as far as they fit into
-    ``history_characters``, and the answer becomes a part of it.
+    ``history_characters``, and the answer becomes a part of it. ``corpus`` names a corpus of
+    yours: the last message is answered from the documents that share words with it.
     """
 
     language: Language | None = None
@@ -99,6 +102,16 @@ class ChatHistory(BaseModel):
     left_out: int
 
 
+class ChatSource(BaseModel):
+    """Characters ``start`` to ``end`` of a document, which is named by its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: str
+    start: int
+    end: int
+
+
 class ChatOutput(BaseModel):
     """The answer.
 
@@ -107,6 +120,9 @@ class ChatOutput(BaseModel):
     to 1, is how well a stored answer fits; null where the text was generated. ``seed`` is the
     one that was drawn with, null where nothing was drawn. ``history`` is null without a
     ``conversation``.
+
+    With a corpus, ``sources`` are the sentence that the answer is, or the passages that a
+    model which generates was given before it wrote; none where nothing was found.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -118,21 +134,27 @@ class ChatOutput(BaseModel):
     seed: int | None
     history: ChatHistory | None
     language: str
+    sources: list[ChatSource] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatInput(GenerationInput):
-    """A dialogue as an engine takes it: ``messages`` are (role, content), ``text`` the last one."""
+    """A dialogue as an engine takes it: ``messages`` are (role, content), ``text`` the last one.
 
-    messages: tuple[tuple[Role, str], ...] = ()
+    ``passages`` are what a corpus has on it, also in the system message; None without one.
+    """
+
+    messages: Messages = ()
     history: tuple[int, int] | None = None
+    passages: tuple[FoundPassage, ...] | None = None
 
 
-class Chat(Task[ChatOptions, ChatOutput]):
+class Chat(CorpusTask[ChatOptions, ChatOutput]):
     """Answer one dialogue.
 
     The engine's raw result is that of every engine that generates, and where it chose among
-    stored answers also ``score``.
+    stored answers also ``score``. One that copies from passages says so in ``copied``: a list
+    of (place of the passage, start and end in its text). Others used all that they were given.
     """
 
     name = "chat"
@@ -183,6 +205,21 @@ class Chat(Task[ChatOptions, ChatOutput]):
             item.history if isinstance(item, StoredChatItem) else None,
         )
 
+    def lookup(self, item: ChatItem, options: ChatOptions) -> Lookup | None:
+        """Passages that share words with the last message."""
+        if options.corpus is None:
+            return None
+        return Lookup(options.corpus, item.messages[-1].content, _PASSAGES)
+
+    def encode_found(
+        self, item: ChatItem, found: Sequence[FoundPassage], options: ChatOptions
+    ) -> ChatInput:
+        """Put the passages that find room into the system message."""
+        given = self.encode(item, options)
+        passages = with_room(found, MOST_CHARACTERS)
+        messages = grounded(given.messages, passages, given.language)
+        return replace(given, messages=messages, passages=passages)
+
     def decode(
         self, raw: Mapping[str, Any], model_input: ModelInput, options: ChatOptions
     ) -> ChatOutput:
@@ -203,4 +240,20 @@ class Chat(Task[ChatOptions, ChatOutput]):
             if history is None
             else ChatHistory(messages=history[0], left_out=history[1]),
             language=model_input.language,
+            sources=_sources(model_input.passages or (), raw.get("copied")),
         )
+
+
+def _sources(
+    passages: Sequence[FoundPassage], copied: Sequence[tuple[int, int, int]] | None
+) -> list[ChatSource]:
+    if copied is None:
+        copied = [(place, 0, len(one.text)) for place, one in enumerate(passages)]
+    return [
+        ChatSource(
+            document=passages[place].document,
+            start=passages[place].start + start,
+            end=passages[place].start + end,
+        )
+        for place, start, end in copied
+    ]

@@ -1,6 +1,6 @@
 """Tasks that may look into a corpus: what they ask of it, and what they are given.
 
-The option ``corpus`` names a corpus of the caller's tenant. It takes the place of one field
+The option ``corpus`` names a corpus of the caller's tenant. It may take the place of one field
 of an item. A worker looks the candidates up before the item is encoded.
 """
 
@@ -53,8 +53,8 @@ class FoundPassage:
 class CorpusTask(Task[OptionsT, OutputT]):
     """A task whose items may be looked up in a corpus."""
 
-    from_corpus: ClassVar[str]
-    """The field of an item whose place a corpus takes."""
+    from_corpus: ClassVar[str | None] = None
+    """The field of an item whose place a corpus takes; None where items are the same with one."""
 
     @abstractmethod
     def lookup(self, item: Any, options: OptionsT) -> Lookup | None:
@@ -73,6 +73,8 @@ class CorpusTask(Task[OptionsT, OutputT]):
             InvalidInput: ``param`` is the field.
         """
         field = self.from_corpus
+        if field is None:
+            return
         given = item.get(field) is not None
         if corpus is None and not given:
             raise InvalidInput(

@@ -132,6 +132,23 @@ def test_each_input_gets_what_was_found_for_it(bench: Bench) -> None:
     assert bench.search.asked == [("acme", "one"), ("acme", "二")]
 
 
+def test_the_last_message_of_a_dialogue_is_looked_up(bench: Bench) -> None:
+    task = get_task("chat")
+    messages = [
+        {"role": "user", "content": "你好"},
+        {"role": "assistant", "content": "Hello!"},
+        {"role": "user", "content": "几点开门？"},
+    ]
+    payload = Payload(({"messages": messages, "history": [2, 0]},), True)
+    claim = ClaimedJob("turn", "acme", task.name, Priority.NORMAL, payload, 1, "c")
+    engine: Any = LengthEngine()
+    options = task.options_model.model_validate({"corpus": "c"})
+    with running(bench):
+        bench.add(HeldJob(claim, task, engine, options, None))
+        eventually(lambda: bench.ids() == ["turn"])
+    assert bench.search.asked == [("acme", "几点开门？")]
+
+
 def test_the_urgent_come_first_and_the_others_take_turns(bench: Bench) -> None:
     bench.add(
         asking("a1", "a2", "a3", job_id="a"),

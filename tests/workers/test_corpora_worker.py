@@ -29,7 +29,7 @@ from lepton_tasks.store.store import open_store
 from tests.support.sending import eventually
 from tests.support.worker import WorkerProcess
 
-TASKS = ("question-answering", "recommendation", "similarity")
+TASKS = ("chat", "question-answering", "recommendation", "similarity")
 WAIT = 120.0
 BRIDGE = "The old bridge over the river was built in 1871 by John Miller. It is forty metres long."
 LIBRARY = "图书馆于1904年开放，藏书六万册。图书馆每周一闭馆，周日也不休息。"
@@ -95,6 +95,25 @@ def test_an_answer_names_its_document_and_place(bench: Bench) -> None:
     assert "1904" in found["answer"]
     none = bench.output("question-answering", {"question": "Привет?"}, no_answer_below=0.0)
     assert (none["document"], none["answer"], none["start"]) == (None, None, None)
+
+
+def test_a_dialogue_is_answered_from_documents(bench: Bench) -> None:
+    def asked(said: str, **options: Any) -> Any:
+        return bench.output("chat", {"messages": [{"role": "user", "content": said}]}, **options)
+
+    turn = {"conversation": "conv_handbook"}
+    first, then = asked("When was the bridge built?", **turn), asked("图书馆哪一年开放？", **turn)
+    for found, name, document in ((first, "bridge", BRIDGE), (then, "图书馆", LIBRARY)):
+        [source] = found["sources"]
+        assert source["document"] == name
+        assert document[source["start"] : source["end"]] == found["message"]["content"]
+    assert "1871" in first["message"]["content"] and "1904" in then["message"]["content"]
+    assert (first["history"]["messages"], then["history"]["messages"]) == (0, 2)
+    assert asked("Привет?")["sources"] == []
+    assert asked("When was the bridge built?", corpus=None)["sources"] == []
+    with pytest.raises(InvalidInput) as refused:
+        asked("Hello", corpus="none")
+    assert (refused.value.param, refused.value.code) == ("options.corpus", "corpus_not_found")
 
 
 def test_a_tenant_is_answered_from_its_own_corpus(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Dialogue by retrieval: the stored answer that fits best to what was said."""
+"""Dialogue by retrieval: the stored answer, or the sentence of a document, that fits best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ import torch
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.chat import ChatInput
+from lepton_tasks.nlp.retrieval import FoundPassage
 from workers.engines.base import Encoded, Raw
+from workers.engines.document_answer import (
+    LEAST_LIKENESS,
+    NOTHING_FOUND,
+    WORDS,
+    nearest_sentence,
+    plain,
+)
 from workers.engines.folder import ModelFolder
 from workers.errors import ModelRefused
 from workers.features.dialogues import TABLES, AnswerScorer, Context, folded
@@ -24,7 +32,6 @@ from workers.features.ngrams import NgramSpec
 
 DIALOGUES: Final = "dialogues.json"
 """File beside the weights: small talk, pairs of messages, and what to say where none fits."""
-_WORDS: Final = NgramSpec(1 << 16, (1, 3), (1, 2))
 _SHORTLIST: Final = 50
 """Stored messages most like the last one, among whose answers the scorer chooses."""
 _SMALL_TALK_LIKENESS: Final = 0.55
@@ -32,7 +39,6 @@ _DIALOGUE_LIKENESS: Final = 0.25
 """Cosine under which a stored message is taken to say something else."""
 _CHARACTERS_PER_TOKEN: Final = 512
 """Characters of a dialogue that count as a token: nothing of it goes to a device."""
-_MARKS: Final = re.compile(r"[^\w\s]|_")
 _HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNIT: Final = re.compile(f"[{_HAN}]|[^\\W{_HAN}]+")
 _LANGUAGE_OF_NONE: Final = "en"
@@ -42,12 +48,14 @@ _LANGUAGE_OF_NONE: Final = "en"
 class Reply(NamedTuple):
     """An answer, and how like the stored message nearest to the one here is to it, 0 to 1.
 
-    ``found`` tells a stored answer from saying that there is none.
+    ``found`` tells a stored answer from saying that there is none. ``copied`` are places in
+    the passages that it was given, None where it was given none to answer from.
     """
 
     text: str
     likeness: float
     found: bool = True
+    copied: tuple[tuple[int, int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class _Heard:
     context: Context
     language: str
     units: int
+    passages: tuple[FoundPassage, ...] | None
 
 
 class Book:
@@ -69,18 +78,18 @@ class Book:
     ) -> None:
         """Pairs are (message, answer); of ``small_talk`` there is at least one."""
         self._small_answers = [answer for _, answer in small_talk]
-        self._small = LexicalIndex([_plain(said) for said, _ in small_talk], _WORDS)
+        self._small = LexicalIndex([plain(said) for said, _ in small_talk], WORDS)
         self._answers = [answer for _, answer in dialogues]
         self._said = None
         if dialogues:
-            self._said = LexicalIndex([_plain(said) for said, _ in dialogues], _WORDS)
+            self._said = LexicalIndex([plain(said) for said, _ in dialogues], WORDS)
             self._vectors = scorer.answers([folded(answer) for answer in self._answers])
         self._unknown = unknown
         self._scorer = scorer
 
     def reply(self, context: Context) -> Reply:
         """Choose an answer: small talk where it is nearest, or what the scorer ranks first."""
-        last = _plain(context.last)
+        last = plain(context.last)
         near = self._small.likeness(last)
         place = int(near.argmax())
         best = float(near[place])
@@ -94,6 +103,18 @@ class Book:
             return Reply(self._small_answers[place], min(1.0, best))
         return Reply(self._unknown, min(1.0, max(best, far)), found=False)
 
+    def from_documents(
+        self, question: str, passages: Sequence[FoundPassage], language: str
+    ) -> Reply:
+        """Answer with a sentence of ``passages``, or say that none of them is about it."""
+        known = self._small if self._said is None else self._said
+        best = nearest_sentence(question, passages, known.rarity)
+        said = language if language in NOTHING_FOUND else _LANGUAGE_OF_NONE
+        if best is None or best.likeness < LEAST_LIKENESS[said]:
+            nothing = NOTHING_FOUND[said]
+            return Reply(nothing, 0.0 if best is None else best.likeness, False, ())
+        return Reply(best.text, best.likeness, copied=((best.place, best.start, best.end),))
+
     def _ranked(self, context: Context, likeness: np.ndarray[Any, Any]) -> Reply:
         nearest = np.argsort(-likeness, kind="stable")[:_SHORTLIST]
         [vector] = self._scorer.contexts([context])
@@ -105,7 +126,8 @@ class Book:
 class RetrievalChat:
     """A SimpleEngine that answers with stored messages.
 
-    Its raw result has, beside what engines that generate say, ``score`` and ``found``.
+    Its raw result has, beside what engines that generate say, ``score``, ``found`` and
+    ``copied``. A dialogue with passages of a corpus is answered from these alone.
     """
 
     tunable = False
@@ -131,8 +153,9 @@ class RetrievalChat:
         if not isinstance(one, ChatInput):
             raise TypeError(f"{self.name} takes ChatInput, not {type(one).__name__}")
         said = [content for role, content in one.messages if role != "system"]
-        size = sum(map(len, said))
-        heard = _Heard(Context.of(said), one.language, sum(map(count_units, said)))
+        size = sum(map(len, said)) + sum(len(found.text) for found in one.passages or ())
+        units = sum(map(count_units, said))
+        heard = _Heard(Context.of(said), one.language, units, one.passages)
         return Encoded(1 + size // _CHARACTERS_PER_TOKEN, heard)
 
     def forward(self, batch: Sequence[Encoded]) -> list[Raw]:
@@ -141,7 +164,10 @@ class RetrievalChat:
 
     def _answer(self, heard: _Heard) -> Raw:
         book = self._books.get(heard.language, self._books[_LANGUAGE_OF_NONE])
-        reply = book.reply(heard.context)
+        if heard.passages is None:
+            reply = book.reply(heard.context)
+        else:
+            reply = book.from_documents(heard.context.last, heard.passages, heard.language)
         return {
             "text": reply.text,
             "finish_reason": "stop",
@@ -150,6 +176,7 @@ class RetrievalChat:
             "truncated": False,
             "score": reply.likeness,
             "found": reply.found,
+            "copied": reply.copied,
         }
 
 
@@ -230,7 +257,3 @@ def _read_dialogues(file: Path, digest: str) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ModelRefused(f"{file} is not valid JSON: {error}") from error
-
-
-def _plain(text: str) -> str:
-    return _MARKS.sub(" ", folded(text))

@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from lepton_tasks.nlp.chat import Role
+from lepton_tasks.nlp.grounding import Role
 from workers.bounded import BoundedCalls
 from workers.errors import InputRefused, ModelRefused
 from workers.generation.chat_template import read_chat_template

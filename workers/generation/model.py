@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from lepton_tasks.nlp.base import ModelInput
-from lepton_tasks.nlp.chat import ChatInput, Role
+from lepton_tasks.nlp.chat import ChatInput
+from lepton_tasks.nlp.grounding import Role
 from workers.engines.base import Encoded
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
 from workers.errors import InputRefused, ModelRefused

@@ -108,6 +108,7 @@ def test_a_text_may_come_on_standard_input(
         (["pairs", "--field", "text=x", "--field", "colour=red"], "input.colour"),
         (["similarity", "--field", "text=x"], "input.other: Field required"),
         (["similarity", "--field", "text=x", "--option", "corpus=c"], "lepton batch run"),
+        (["chat", "Hello", "--option", "corpus=c"], "lepton batch run"),
     ],
 )
 def test_what_is_wrong_is_a_usage_error_that_names_it(

@@ -10,6 +10,8 @@ from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.admission import admit_item
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.chat import MOST_MESSAGES, Chat, ChatInput, ChatOptions
+from lepton_tasks.nlp.grounding import MOST_CHARACTERS
+from lepton_tasks.nlp.retrieval import FoundPassage, Lookup
 
 TASK = Chat()
 RAW = {"text": "好的。", "finish_reason": "stop", "prompt_tokens": 7, "completion_tokens": 3}
@@ -96,3 +98,61 @@ def test_a_model_is_tried_with_short_answers() -> None:
     tried = TASK.examples_for("any")
     assert [one for one, _ in tried] == list(TASK.examples)
     assert all(options.spec().max_new_tokens == 8 for _, options in tried)
+
+
+FOUND = (FoundPassage("馆", "九点开门。", 10), FoundPassage("bridge", "Built in 1871.", 0))
+
+
+def grounded(*messages: tuple[str, str], found: Any = FOUND, **more: Any) -> ChatInput:
+    item = TASK.read_item({**said(*messages), **more})
+    return TASK.encode_found(item, found, ChatOptions(corpus="handbook"))
+
+
+def test_the_last_message_is_looked_up_in_the_corpus_alone() -> None:
+    item = TASK.read_item(said(("user", "你好"), ("assistant", "您好"), ("user", "几点开门？")))
+    assert TASK.lookup(item, ChatOptions()) is None
+    assert TASK.lookup(item, ChatOptions(corpus="手册")) == Lookup("手册", "几点开门？", 8)
+    assert admit_item(said(("user", "几点？")), TASK, corpus="手册") == said(("user", "几点？"))
+
+
+def test_passages_stand_in_one_system_message() -> None:
+    dialogue = (("user", "你好"), ("assistant", "您好"), ("user", "几点开门？"))
+    found = grounded(*dialogue)
+    [(role, told), *rest] = found.messages
+    assert role == "system" and tuple(rest) == dialogue
+    assert told.startswith("请根据以下文档片段回答")
+    assert told.endswith("[馆]\n九点开门。\n\n[bridge]\nBuilt in 1871.")
+    with_own = grounded(("system", "Be brief."), ("user", "When was it built?"))
+    [(_, told), last] = with_own.messages
+    assert told.startswith("Be brief.\n\nAnswer from these passages")
+    assert last == ("user", "When was it built?") and with_own.text == last[1]
+    assert grounded(("user", "Привет"), found=()).messages == (("user", "Привет"),)
+
+
+def test_a_conversation_keeps_its_history_beside_passages() -> None:
+    dialogue = (("user", "你好"), ("assistant", "您好"), ("user", "几点开门？"))
+    found = grounded(*dialogue, history=[2, 0])
+    assert found.history == (2, 0) and found.messages[1:] == dialogue
+    output = TASK.decode(RAW, found, ChatOptions(corpus="handbook"))
+    assert output.history is not None and output.history.messages == 2
+
+
+def test_only_passages_that_find_room_are_given_and_named() -> None:
+    long = FoundPassage("long", "长" * MOST_CHARACTERS, 0)
+    found = grounded(("user", "几点？"), found=(FOUND[0], long, FOUND[1]))
+    assert found.passages == FOUND
+    assert not any("长长" in content for _, content in found.messages)
+
+
+def test_sources_are_what_was_given_or_the_sentence_that_was_copied() -> None:
+    options = ChatOptions(corpus="handbook")
+    given = grounded(("user", "几点？"))
+    for more, wanted in (
+        ({}, [("馆", 10, 15), ("bridge", 0, 14)]),
+        ({"score": 0.4, "copied": ((0, 1, 4),)}, [("馆", 11, 14)]),
+        ({"score": 0.1, "copied": ()}, []),
+    ):
+        found = TASK.decode({**RAW, **more}, given, options)
+        assert [(one.document, one.start, one.end) for one in found.sources] == wanted
+    assert TASK.decode(RAW, grounded(("user", "几点？"), found=()), options).sources == []
+    assert TASK.decode(RAW, encoded(("user", "几点？")), ChatOptions()).sources == []

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.chat import Chat, ChatInput, ChatOptions
+from lepton_tasks.nlp.retrieval import FoundPassage
 from workers.catalogue.entries import DEFAULT_CATALOGUE, read_catalogue
 from workers.engines.base import Engine
 from workers.engines.folder import read_folder
@@ -94,6 +95,53 @@ def test_what_was_said_before_decides_between_answers(engine: Engine) -> None:
     alone, after = answers(engine, dialogue("好的，谢谢"), dialogue(*before, "它的地址在哪里？"))
     assert alone["text"] != after["text"]
     assert "北京" in after["text"]
+
+
+FOUND = (
+    FoundPassage("bridge", "It is forty metres long. The old bridge was built in 1871.", 7),
+    FoundPassage("图书馆", "藏书六万册。图书馆于1904年开放。图书馆每周一闭馆。", 0),
+)
+
+
+def asked(*said: str, found: tuple[FoundPassage, ...] = FOUND) -> ChatInput:
+    messages = [{"role": "user", "content": one} for one in said]
+    item = TASK.read_item({"messages": messages})
+    return TASK.encode_found(item, found, ChatOptions(corpus="handbook"))
+
+
+@pytest.mark.parametrize(
+    ("question", "document", "answer", "start"),
+    [
+        ("When was the bridge built?", "bridge", "The old bridge was built in 1871.", 32),
+        ("图书馆是哪一年开放的？", "图书馆", "图书馆于1904年开放。", 6),
+        ("圖書館每周一開放嗎？", "图书馆", "图书馆每周一闭馆。", 18),
+    ],
+)
+def test_documents_answer_with_a_sentence_and_its_place(
+    engine: Engine, question: str, document: str, answer: str, start: int
+) -> None:
+    given = asked("Hello!", question)
+    [raw] = answers(engine, given)
+    found = TASK.decode(raw, given, ChatOptions(corpus="handbook"))
+    assert found.message.content == answer and raw["found"]
+    [source] = found.sources
+    assert (source.document, source.start, source.end) == (document, start, start + len(answer))
+    assert found.score is not None and 0.2 <= found.score <= 1.0
+
+
+@pytest.mark.parametrize("found", [FOUND, ()])
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [("Who won the cup in 1974?", "I found nothing"), ("你好，什么是量子力学？", "没有找到")],
+)
+def test_what_the_documents_do_not_have_is_told(
+    engine: Engine, question: str, says: str, found: tuple[FoundPassage, ...]
+) -> None:
+    given = asked(question, found=found)
+    [raw] = answers(engine, given)
+    output = TASK.decode(raw, given, ChatOptions(corpus="handbook"))
+    assert says in output.message.content and not raw["found"]
+    assert output.sources == []
 
 
 def test_another_tasks_input_is_refused(engine: Engine) -> None:

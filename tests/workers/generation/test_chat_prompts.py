@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from lepton_tasks.nlp.base import ModelInput
 from lepton_tasks.nlp.chat import Chat, ChatInput, ChatOptions
+from lepton_tasks.nlp.retrieval import FoundPassage
 from tests.support.models import load_decoder_network, save_chat_decoder
 from tests.workers.generation.conftest import CPU, LIMITS
 from workers.catalogue.entries import CatalogueEntry
@@ -95,6 +96,28 @@ def test_answers_are_those_of_generate(family: str, folders: dict[str, Path]) ->
         answer = Chat().decode(raw, one, ChatOptions())
         assert answer.message.content == tokenizer.decode(made, skip_special_tokens=True)
         assert answer.usage.prompt_tokens == len(prompt)
+
+
+def test_passages_of_a_corpus_stand_before_the_dialogue(folders: dict[str, Path]) -> None:
+    entry = CatalogueEntry(
+        name="tiny", task="chat", default=True, engine="decoder", folder=folders["qwen2"]
+    )
+    engine = load_engine("chat", {"tiny": entry}, "cpu")
+    passage = FoundPassage("图书馆", "图书馆九点开门。", 3)
+    options = ChatOptions(corpus="handbook", max_tokens=4)
+    asked: list[list[tuple[str, str]]] = [
+        [("user", "图书馆几点开门？")],
+        [("system", "Be brief."), ("user", "When does the library open?")],
+    ]
+    for messages in asked:
+        item = {"messages": [{"role": role, "content": content} for role, content in messages]}
+        one = Chat().encode_found(Chat().read_item(item), [passage], options)
+        assert one.messages[0][1].endswith("[图书馆]\n图书馆九点开门。")
+        [encoded] = engine.tokenize([one])
+        assert encoded.tokens.ids == wanted(folders["qwen2"], one.messages)
+        [raw] = engine.forward([encoded])
+        [source] = Chat().decode(raw, one, options).sources
+        assert (source.document, source.start, source.end) == ("图书馆", 3, 11)
 
 
 def test_an_answer_may_be_followed(models: dict[str, DecoderModel]) -> None:
