@@ -25,7 +25,7 @@ from workers.engines.bert import Bert
 from workers.engines.encoder import SentenceEncoder, TokenSpans
 from workers.engines.explainable import Explainable, LinearHeads, direction
 from workers.engines.lanes import SoloLane
-from workers.errors import CatalogueError, ModelRefused
+from workers.errors import CatalogueError, InputRefused, ModelRefused
 from workers.features.gram_spans import GramSpans, canonical_mapped, gram_spans
 from workers.features.spreading import Floats, spread, spread_grams, units
 
@@ -90,12 +90,16 @@ class Explainer:
         """Find n-grams and tokens with their places.
 
         Raises:
-            ValueError: an input asks for another task than is explained here.
+            InputRefused: an input asks for another task than is explained here.
         """
         found = []
         for one, scored in zip(inputs, self._classifier.tokenize(inputs), strict=True):
             if not isinstance(one, ExplainedInput) or one.task != self._options.task:
-                raise ValueError(f"the model {self.name} explains {self._options.task} alone")
+                raise InputRefused(
+                    "wrong_task",
+                    f"the model {self.name} explains {self._options.task} alone, which the option "
+                    "`task` has to name",
+                )
             heads = self._classifier.heads_of(one.language)
             canonical = canonical_mapped(one.text)
             grams = gram_spans(canonical.text, heads.spec)

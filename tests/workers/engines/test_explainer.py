@@ -30,7 +30,7 @@ from workers.engines.explainer import build_explainer
 from workers.engines.loader import load_engine
 from workers.engines.packed import pack
 from workers.engines.trunks import Trunks
-from workers.errors import CatalogueError, ModelRefused
+from workers.errors import CatalogueError, InputRefused, ModelRefused
 
 TASK = Explanation()
 TEXTS = [
@@ -274,5 +274,6 @@ def test_inputs_of_another_task_fail_alone(heads: Path, encoder: Path) -> None:
     engine = load(entry(heads, encoder))
     options = ExplanationOptions(task="tickets", model="small-explained")
     for one in (TASK.encode("a", options), ModelInput("a", "en")):
-        with pytest.raises(ValueError, match="small-explained explains moderation alone"):
+        with pytest.raises(InputRefused, match="small-explained explains moderation alone") as told:
             engine.tokenize([one])
+        assert told.value.code == "wrong_task"
