@@ -82,7 +82,12 @@ def compress(request: Request, speaker: Speaker) -> Mapping[str, Any]:
     made = {
         "model": options.model,
         "entry": _entry(entry),
-        "report": {**output, "of": old.revision, "options": options.model_dump(mode="json")},
+        "report": {
+            "headline": _headline(output),
+            **output,
+            "of": old.revision,
+            "options": options.model_dump(mode="json"),
+        },
         "serve": options.serve,
     }
     return {"output": output, "made": made}
@@ -141,6 +146,14 @@ def _entry(entry: CatalogueEntry) -> dict[str, Any]:
     """The fields of the compressed model: the same but for where it lies."""
     left_out = {"name", "default", "folder", "hub", "revision"}
     return entry.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
+
+
+def _headline(output: Mapping[str, Any]) -> str:
+    return (
+        f"{output['to']}, {output['bytes'] / output['bytes_before']:.0%} of the size; on "
+        f"{output['texts']:,} texts drift {output['max_drift']:.4f} at most, "
+        f"{output['flips']:.2%} other labels"
+    )
 
 
 def _card(source: Path, output: Mapping[str, Any]) -> str:

@@ -9,6 +9,23 @@ from lepton_tasks.nlp.training import TrainingOptions
 from workers.catalogue.entries import CatalogueEntry
 
 
+def headline(output: Mapping[str, Any]) -> str:
+    """How good it is, in one line for a list of versions.
+
+    >>> figures = {"new": {"accuracy": 0.9, "f1": 0.875}, "base": {"accuracy": 0.8, "f1": 0.75}}
+    >>> headline({**figures, "trained": 2400, "held_out": 600})
+    'F1 0.875, accuracy 0.900 on 600 rows held out (base: F1 0.750); 2,400 to train on'
+    >>> headline({**figures, "base": None, "trained": 16, "held_out": 4})
+    'F1 0.875, accuracy 0.900 on 4 rows held out; 16 to train on'
+    """
+    new, base = output["new"], output["base"]
+    beside = "" if base is None else f" (base: F1 {base['f1']:.3f})"
+    return (
+        f"F1 {new['f1']:.3f}, accuracy {new['accuracy']:.3f} on {output['held_out']:,} rows held "
+        f"out{beside}; {output['trained']:,} to train on"
+    )
+
+
 def card(
     options: TrainingOptions,
     output: Mapping[str, Any],

@@ -16,7 +16,7 @@ import torch
 from lepton_tasks.nlp.training import HeldOut, TrainingOptions
 from workers.catalogue.entries import CatalogueEntry
 from workers.custom.base import Ground, check_labels, find_ground
-from workers.custom.card import card
+from workers.custom.card import card, headline
 from workers.custom.keeper import Keeper
 from workers.custom.learning import Learner
 from workers.custom.making import Maker
@@ -104,7 +104,12 @@ def train(request: Request, speaker: Speaker) -> Mapping[str, Any]:
         "resumed": keeper.resumed,
         "seconds": round(time.monotonic() - began, 1),
     }
-    report = {**output, "options": options.model_dump(mode="json"), "rows": split.digest()}
+    report = {
+        "headline": headline(output),
+        **output,
+        "options": options.model_dump(mode="json"),
+        "rows": split.digest(),
+    }
     text = card(options, output, None if ground.base is None else ground.base.entry, goes_on)
     (folder / "CARD.md").write_text(text, encoding="utf-8")
     made = {"model": options.model, "entry": entry, "report": report, "serve": options.serve}

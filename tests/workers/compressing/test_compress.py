@@ -63,6 +63,7 @@ def test_it_is_smaller_and_hardly_different(run: Run) -> None:
     assert 0 < answer.mean_drift <= answer.max_drift < 0.05
     assert answer.flips <= 0.05 and answer.speed > 0
     assert made["made"]["entry"] == {"task": "sentiment", "engine": "text-classifier", "demo": True}
+    assert "int8, 5" in made["made"]["report"]["headline"]
     folder = made["home"] / "run" / "model"
     old, new = read_folder(made["home"] / "plain"), read_folder(folder)
     assert set(old.tensors) == set(new.tensors) and old.revision != new.revision

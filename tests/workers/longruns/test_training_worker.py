@@ -113,6 +113,7 @@ def test_a_model_is_made_published_and_served(bench: Bench) -> None:
     version = bench.versions.version("opinions", out["version"])
     assert version.entry()["engine"] == "text-classifier"
     assert version.report()["new"] == out["new"]
+    assert "12 rows held out" in version.report()["headline"]
     assert bench.versions.served("opinions") == out["version"]
 
 
