@@ -82,8 +82,9 @@ def run(
     chosen = gate.task(task)
     if not chosen.interactive:
         raise InvalidInput(
-            f"{chosen.name} takes minutes to hours: it is a job of a running system, see "
-            "`lepton train --help`",
+            f"{chosen.name} takes minutes to hours: it is a job of a running system, by "
+            f"{'`lepton train`' if chosen.name == 'training' else 'POST /v1/jobs'} or "
+            "Producer.submit",
             "task",
         )
     options = read_values(option or [], "--option", chosen.options_model.model_json_schema())
