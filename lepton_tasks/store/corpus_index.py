@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, select, update
 
 from lepton_tasks.store.corpora import corpora, documents, features, missing, named, segments
 from lepton_tasks.store.database import Database
@@ -90,7 +90,8 @@ class CorpusIndexStore:
     ) -> list[Unindexed]:
         """Some documents of a segment that have no features of ``kind``.
 
-        Where there is none, the segment is noted to be complete, unless it changes meanwhile.
+        Where there is none, the segment is noted to be complete, or goes where no document is
+        left in it, unless it changes meanwhile.
         """
         with self._database.read() as connection:
             seen = connection.execute(
@@ -181,16 +182,19 @@ class CorpusIndexStore:
         return {row.number: (row.document_id, row.text) for row in rows}
 
     def _complete(self, corpus_id: str, segment: int, version: int, kind: int) -> None:
-        statement = (
-            update(segments)
-            .where(
-                segments.c.corpus_id == corpus_id,
-                segments.c.segment == segment,
-                segments.c.version == version,
-            )
-            .values(indexed=version, kind=kind)
+        """Note that all of a segment is indexed; one that has lost all its documents goes."""
+        mine = (
+            segments.c.corpus_id == corpus_id,
+            segments.c.segment == segment,
+            segments.c.version == version,
         )
-        self._database.transact(lambda connection: connection.execute(statement), durable=False)
+        some = exists().where(_within(documents, corpus_id, segment))
+
+        def work(connection: Connection) -> None:
+            connection.execute(segments.delete().where(*mine, ~some))
+            connection.execute(update(segments).where(*mine).values(indexed=version, kind=kind))
+
+        self._database.transact(work, durable=False)
 
 
 def _within(table: Table, corpus_id: str, segment: int) -> ColumnElement[bool]:

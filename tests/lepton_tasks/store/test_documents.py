@@ -180,6 +180,18 @@ def test_a_change_meanwhile_leaves_a_segment_incomplete(filled: Store) -> None:
     assert not index.state(ACME, "handbook", KIND).segments[0].indexed
 
 
+def test_a_segment_that_lost_its_documents_goes(filled: Store) -> None:
+    index = filled.corpus_index
+    put(filled, *(doc(f"n{number}", "x") for number in range(SEGMENT - 3)))
+    put(filled, doc("a", "new"), doc("b", "new"), doc("c", "new"))
+    put(filled, *(doc(f"n{number}", "y") for number in range(SEGMENT - 3)))
+    assert [one.number for one in index.state(ACME, "handbook", KIND).segments] == [0, 1]
+    assert index.unindexed(ACME, "handbook", 0, KIND, 10) == []
+    assert len(index.unindexed(ACME, "handbook", 1, KIND, 10)) == 10
+    assert [one.number for one in index.state(ACME, "handbook", KIND).segments] == [1]
+    assert len(filled.documents.page(ACME, "handbook", limit=5_000)) == SEGMENT
+
+
 def test_segments_hold_documents_of_neighbouring_numbers(filled: Store) -> None:
     for first in range(0, SEGMENT, 512):
         put(filled, *(doc(f"n{first + number}", "x") for number in range(512)))
