@@ -100,6 +100,13 @@ def make_plan(
     if not 1 <= shard_size <= max_items:
         raise InvalidInput(f"--shard-size must be between 1 and {max_items:,}", "--shard-size")
     known = admission.task(task)
+    if not known.interactive:
+        raise InvalidInput(
+            f"{known.name} takes minutes to hours and is nothing for each line of a file: submit a "
+            f"job, by {'`lepton train`' if known.name == 'training' else 'POST /v1/jobs'} or "
+            "Producer.submit",
+            "--task",
+        )
     checked = admission.check_options(known, _read_options(options))
     if known.conversational:
         refuse_turn(checked.get("conversation"), "a line of a file")

@@ -150,6 +150,7 @@ class ConversationStore:
             )
         while not self._database.transact(partial(_erase_page, tenant, conversation_id)):
             pass
+        self._database.checkpoint()
 
     def sweep(self) -> bool:
         """Erase a page of what has expired, of all tenants; returns whether there may be more."""

@@ -25,6 +25,8 @@ def test_a_plan_holds_checked_values(plan_for: MakePlan, tmp_path: Path) -> None
     ("changes", "said"),
     [
         ({"task": "translate-it"}, "there is no task 'translate-it'; the tasks are: "),
+        ({"task": "training"}, "submit a job, by `lepton train`"),
+        ({"task": "compression"}, "submit a job, by POST /v1/jobs"),
         ({"priority": "urgent"}, "priority must be one of high, normal, bulk"),
         ({"options": "{"}, "--options is not JSON"),
         ({"options": "[1]"}, "options must be an object"),
