@@ -14,7 +14,7 @@ from tests.support.tls_proxy import TlsProxy
 from tests.support.upstream import Upstream, upstream
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def bench(
     redis_server: EmbeddedRedis, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NoopBench]:
@@ -35,13 +35,17 @@ def bench(
             yield bench
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def system(
     redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """A system that stock OpenAI clients call; its decoder never ends a text by itself."""
+    """A system that stock OpenAI clients call; its decoder never ends a text by itself.
+
+    A text of 8,000 tokens takes it long enough on any machine for somebody to hang up.
+    """
     folder = tmp_path_factory.mktemp("openai")
-    save_decoder(folder / "model", "llama", eos_token_id=None, max_position_embeddings=4096)
+    changes = {"eos_token_id": None, "max_position_embeddings": 8192, "num_hidden_layers": 8}
+    save_decoder(folder / "model", "llama", **changes)
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(
         """[tiny-generation]
@@ -65,14 +69,14 @@ def system(
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Upstream]:
     """An upstream that does what prompts say."""
     with upstream() as running:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def front(
     redis_server: EmbeddedRedis,
     system: System,

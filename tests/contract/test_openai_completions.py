@@ -64,7 +64,7 @@ def test_prompts_of_a_list_are_choices_in_order(system: System) -> None:
 def test_what_can_never_be_written_is_refused_before_a_stream_begins(system: System) -> None:
     with pytest.raises(BadRequestError) as caught:
         system.client.completions.create(
-            model="default", prompt="今天", max_tokens=4096, stream=True
+            model="default", prompt="今天", max_tokens=8192, stream=True
         )
     assert "max" in caught.value.message
     with pytest.raises(NotFoundError) as unknown:
@@ -76,7 +76,7 @@ def test_a_client_that_leaves_a_stream_ends_the_writing_here_and_there(
     system: System, front: System
 ) -> None:
     stream = front.client.completions.create(
-        model="default", prompt="Once", max_tokens=3000, stream=True
+        model="default", prompt="Once", max_tokens=8000, stream=True
     )
     assert next(iter(stream)).choices
     job = front.job("generation", JobState.RUNNING)
