@@ -41,6 +41,10 @@ class NoopBench:
         finally:
             self._gate.unlink()
 
+    def hears(self) -> bool:
+        """Whether the worker answers remote control; it has its lease a moment earlier."""
+        return bool(self.app.control.inspect([self.worker.node], timeout=1, limit=1).ping())
+
     def submit(self, text: str = "你好 world", priority: str = "normal") -> str:
         """Submit a job; returns its id."""
         return self.producer.submit("noop", text, priority=priority).id
@@ -77,8 +81,11 @@ class NoopBench:
 
 
 @contextmanager
-def noop_bench(settings: Settings, log: Path) -> Iterator[NoopBench]:
-    """Run one worker of the task that does nothing on ``settings``."""
+def noop_bench(settings: Settings, log: Path, *, hears: bool = True) -> Iterator[NoopBench]:
+    """Run one worker of the task that does nothing on ``settings``.
+
+    ``hears`` is False where Redis is away, and remote control with it.
+    """
     gate = log.with_suffix(".gate")
     live = settings.model_copy(update={"catalogues": str(NOOP / "catalogue.toml")})
     with installed():
@@ -88,6 +95,8 @@ def noop_bench(settings: Settings, log: Path) -> Iterator[NoopBench]:
                 live, store, log, tasks=["noop"], environment={"NOOP_GATE": str(gate)}
             ) as worker:
                 bench = NoopBench(live, store, worker, gate)
+                if hears:
+                    bench.until(bench.hears)
                 yield bench
                 bench.producer.close()
         finally:

@@ -15,7 +15,7 @@ from lepton_tasks.embedded.commands import worker_command
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
 
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 
 
 class WorkerProcess:

@@ -66,7 +66,7 @@ def test_what_a_redis_that_takes_no_messages_cannot_bring_is_taken(
 def test_a_worker_starts_and_ends_without_redis(settings: Settings, tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path / "redis")
     live = settings.model_copy(update={"redis_url": server.url})
-    with noop_bench(live, tmp_path / "worker.log") as bench:
+    with noop_bench(live, tmp_path / "worker.log", hears=False) as bench:
         assert count(bench, "LEPTON_REDIS_URL") == 1
         done_once(bench, [bench.submit() for _ in range(5)])
         server.start()
