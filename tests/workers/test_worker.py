@@ -167,7 +167,7 @@ def test_no_text_reaches_logs_events_or_inspection(bench: Bench) -> None:
     inspected = repr(bench.app.control.inspect(timeout=1.5).query_task(own.id, sent.id))
     for seen in (repr(events), bench.worker.log.read_text(), inspected):
         assert SECRET not in seen
-        assert "4711" not in seen
+        assert "canary" not in seen
 
 
 def test_workers_are_visible_to_celerys_tools(bench: Bench) -> None:
