@@ -1,0 +1,45 @@
+"""Fields of compatible requests: wrong ones are named, null is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.errors import ApiError
+from api.openai.bodies import Body, read_body
+from api.openai.embeddings import EmbeddingBody
+from lepton_tasks.queues import Priority
+
+
+@pytest.mark.parametrize(
+    ("tier", "priority"),
+    [
+        (None, Priority.HIGH),
+        ("auto", Priority.HIGH),
+        ("priority", Priority.HIGH),
+        ("default", Priority.NORMAL),
+        ("flex", Priority.BULK),
+    ],
+)
+def test_a_tier_is_a_priority(tier: str | None, priority: Priority) -> None:
+    assert read_body({"service_tier": tier}, Body).priority is priority
+
+
+@pytest.mark.parametrize(
+    ("given", "param", "code"),
+    [
+        ({"modle": "m"}, "modle", "unsupported_parameter"),
+        ({"service_tier": "gold"}, "service_tier", "invalid_value"),
+        ({"model": 7}, "model", "invalid_value"),
+        ({"input": "茶", "encoding_format": "hex"}, "encoding_format", "invalid_value"),
+        ({"input": "茶", "dimensions": "many"}, "dimensions", "invalid_value"),
+        ({"model": "m"}, "input", "invalid_value"),
+    ],
+)
+def test_a_wrong_field_is_named(given: dict[str, Any], param: str, code: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_body(given, EmbeddingBody)
+    error = caught.value
+    assert (error.status, error.param, error.code) == (400, param, code)
+    assert param in str(error)
