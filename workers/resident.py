@@ -67,11 +67,13 @@ class ResidentModels:
 
     def __contains__(self, name: str) -> bool:
         """Whether there is an engine of that name."""
-        return name in self._engines
+        with self._lock:
+            return name in self._engines
 
     def __getitem__(self, name: str) -> Engine:
-        """An engine that is known to be there."""
-        return self._engines[name]
+        """An engine that is known to be there; another version may just take its place."""
+        with self._lock:
+            return self._engines[name]
 
     def add(self, name: str, engine: Engine, *, pinned: bool = False) -> None:
         """Hold an engine; a pinned one never leaves."""
