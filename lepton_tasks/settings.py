@@ -108,6 +108,15 @@ class Settings(BaseSettings):
     """Most inputs one job may hold."""
     max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Largest HTTP request body."""
+    files_folder: Path | None = None
+    """Folder of uploaded files and of what batches make; ``<home>/files`` where not set. Where
+    the API and the io workers are on several machines they must share it."""
+    file_bytes: int = Field(default=2 * 1024**3, ge=1024)
+    """Largest file that may be uploaded."""
+    tenant_file_bytes: int = Field(default=20 * 1024**3, ge=0)
+    """Most bytes of files that a tenant may keep; 0 for any."""
+    batches_at_once: int = Field(default=4, ge=0, le=64)
+    """Batches of uploaded files that one io worker runs at a time; 0 for none."""
     corpus_documents: int = Field(default=100_000, ge=1, le=10_000_000)
     """Most documents of one corpus."""
     corpus_characters: int = Field(default=200_000_000, ge=1)
@@ -198,6 +207,11 @@ class Settings(BaseSettings):
     def conversation_seconds(self) -> float | None:
         """:attr:`conversation_days` in seconds; None for ever."""
         return self.conversation_days * 86_400.0 or None
+
+    @property
+    def files(self) -> Path:
+        """Folder of files."""
+        return self.files_folder or self.home / "files"
 
     @property
     def checkpoints(self) -> Path:

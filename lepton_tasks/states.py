@@ -79,11 +79,53 @@ def check_transition(current: JobState, target: JobState) -> None:
 
 
 class BatchState(StrEnum):
-    """Where a bulk file stands."""
+    """Where a bulk file stands; one that a command reads begins in progress."""
 
+    VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
     COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
     CANCELLED = "cancelled"
+
+
+BATCH_TERMINAL: Final = frozenset(
+    {BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED, BatchState.CANCELLED}
+)
+
+_BATCH_EDGES: Final = {
+    BatchState.VALIDATING: frozenset(
+        {
+            BatchState.IN_PROGRESS,
+            BatchState.FAILED,
+            BatchState.CANCELLING,
+            BatchState.EXPIRED,
+        }
+    ),
+    BatchState.IN_PROGRESS: frozenset(
+        {
+            BatchState.FINALIZING,
+            BatchState.COMPLETED,
+            BatchState.FAILED,
+            BatchState.CANCELLING,
+            BatchState.CANCELLED,
+            BatchState.EXPIRED,
+        }
+    ),
+    BatchState.FINALIZING: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED}),
+    BatchState.CANCELLING: frozenset({BatchState.CANCELLED}),
+}
+
+
+def batch_sources(target: BatchState) -> tuple[BatchState, ...]:
+    """States from which a batch may move to ``target``; store updates filter on them.
+
+    >>> [str(state) for state in batch_sources(BatchState.CANCELLING)]
+    ['validating', 'in_progress']
+    """
+    return tuple(state for state, targets in _BATCH_EDGES.items() if target in targets)
 
 
 class DeliveryState(StrEnum):

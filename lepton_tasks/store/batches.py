@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, Row, func, select, update
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from lepton_tasks.errors import NotFound
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import WAITING, BatchState, JobState
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.settle import (
     BATCH_COLUMNS,
@@ -20,7 +21,7 @@ from lepton_tasks.store.settle import (
     settle,
     tell_of_batch,
 )
-from lepton_tasks.store.tables import BatchRow, JobRow
+from lepton_tasks.store.tables import JobRow
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -89,9 +90,7 @@ class BatchStore:
         """
         with self._database.read() as connection:
             row = connection.execute(
-                select(*[column for column in batches.c if column.name != "webhook"]).where(
-                    batches.c.tenant == tenant, batches.c.id == batch_id
-                )
+                select(*_SHOWN).where(batches.c.tenant == tenant, batches.c.id == batch_id)
             ).first()
         if row is None:
             raise NotFound(f"no batch {batch_id}")
@@ -168,9 +167,12 @@ class BatchStore:
         self._database.transact(work)
 
 
+_SHOWN: Final = [batches.c[field.name] for field in fields(Batch)]
+
+
 def _view(row: Row[Any]) -> Batch:
-    fields = dict(row._mapping)
-    fields["priority"] = Priority(fields["priority"])
-    fields["state"] = BatchState(fields["state"])
-    fields["metadata"] = orjson.loads(fields["metadata"])
-    return Batch(**fields)
+    values = dict(row._mapping)
+    values["priority"] = Priority(values["priority"])
+    values["state"] = BatchState(values["state"])
+    values["metadata"] = orjson.loads(values["metadata"])
+    return Batch(**values)

@@ -24,9 +24,10 @@ from lepton_tasks.crashes import Crashes
 from lepton_tasks.errors import Conflict, Gone, NotFound
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.claim_statements import REQUEUED
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.tables import BatchRow, JobRow
+from lepton_tasks.store.tables import JobRow
 from lepton_tasks.store.tombstones import missing
 from lepton_tasks.store.turns import reopen_turn
 

@@ -23,9 +23,10 @@ from sqlalchemy import (
 
 from lepton_tasks.errors import Conflict
 from lepton_tasks.states import TERMINAL, WAITING, BatchState, DeliveryState, JobState
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
-from lepton_tasks.store.tables import AttemptRow, BatchRow, DeliveryRow, JobRow, TombstoneRow
+from lepton_tasks.store.tables import AttemptRow, DeliveryRow, JobRow, TombstoneRow
 from lepton_tasks.store.tombstones import bury, missing
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]

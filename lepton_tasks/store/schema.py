@@ -9,8 +9,10 @@ from sqlalchemy import String, column, false, inspect, select, table, update
 
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.store import (  # noqa: F401 - their tables are of the same metadata
+    batch_tables,
     conversation_tables,
     corpus_tables,
+    file_tables,
 )
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.progress import JobProgressRow

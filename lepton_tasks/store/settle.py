@@ -9,10 +9,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, update
 
 from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.database import now
 from lepton_tasks.store.delivery_lanes import lane_of
 from lepton_tasks.store.events import Happened, owed_deliveries, subscribed
-from lepton_tasks.store.tables import BatchRow, DeliveryRow, JobRow
+from lepton_tasks.store.tables import DeliveryRow, JobRow
 from lepton_tasks.store.turns import end_turns
 from lepton_tasks.webhooks.events import PROGRESS, batch_data, job_data
 

@@ -156,28 +156,6 @@ class WorkerRow(SQLModel, table=True):
     in_work: str | None = Field(default=None, sa_column=Column(Text))
 
 
-class BatchRow(SQLModel, table=True):
-    """A bulk file: counts move as its shards finish; sealed once its last line is in."""
-
-    __tablename__: ClassVar[Any] = "batches"
-    __table_args__ = (Index("ix_batches_tenant_created", "tenant", "created_at", "id"),)
-
-    id: str = Field(primary_key=True)
-    tenant: str
-    task: str
-    priority: str
-    state: str
-    source: str
-    sealed: bool = False
-    total_items: int = 0
-    done_items: int = 0
-    failed_items: int = 0
-    webhook: str | None = None
-    metadata_json: str = Field(default="{}", sa_column=Column("metadata", Text, nullable=False))
-    created_at: float = Field(sa_column=_time(nullable=False))
-    finished_at: float | None = Field(default=None, sa_column=_time())
-
-
 class EndpointRow(SQLModel, table=True):
     """A tenant's subscription to events. What is secret in it is sealed."""
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.store import Store
-from lepton_tasks.store.tables import BatchRow
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 

@@ -11,10 +11,11 @@ from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.retention import PAGE, Swept
 from lepton_tasks.store.store import Store, open_store
-from lepton_tasks.store.tables import BatchRow, DeliveryRow, JobRow, TombstoneRow
+from lepton_tasks.store.tables import DeliveryRow, JobRow, TombstoneRow
 from tests.support.lives import TASKS, TENANT, a_job, dead, queued, state
 from tests.support.plans import scans
 from tests.support.sending import owe
