@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.benchmarks.sections import (
+    answers,
     depth,
     enqueue,
     gpu,
@@ -20,5 +21,17 @@ from tests.benchmarks.sections.base import Section
 
 SECTIONS: Final[dict[str, Section]] = {
     module.SECTION.name: module.SECTION
-    for module in (queue, enqueue, model, latency, priority, poison, depth, webhooks, memory, gpu)
+    for module in (
+        queue,
+        enqueue,
+        model,
+        latency,
+        answers,
+        priority,
+        poison,
+        depth,
+        webhooks,
+        memory,
+        gpu,
+    )
 }
