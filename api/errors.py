@@ -25,11 +25,10 @@ from lepton_tasks.errors import (
     Overloaded,
     StoreUnavailable,
 )
+from lepton_tasks.openai.failures import error_body
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_MESSAGE: Final = 1_000
-_LONGEST_PARAM: Final = 200
 _HTTP_CODES: Final = {404: "unknown_url", 405: "method_not_allowed"}
 
 
@@ -58,37 +57,13 @@ def error_response(
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Build the answer to a request that failed.
-
-    Messages and parameter names may quote a name that the client chose, so both are cut.
-    """
-    error = {
-        "message": _cut(message, _LONGEST_MESSAGE),
-        "type": error_type(status),
-        "param": None if param is None else _cut(param, _LONGEST_PARAM),
-        "code": code,
-    }
+    """Build the answer to a request that failed."""
     return Response(
-        orjson.dumps({"error": error}),
+        orjson.dumps(error_body(status, code, message, param)),
         status,
         headers=dict(headers or {}),
         media_type="application/json",
     )
-
-
-def error_type(status: int) -> str:
-    """Class of an HTTP status in the words of the OpenAI API.
-
-    >>> error_type(401), error_type(422), error_type(503)
-    ('authentication_error', 'invalid_request_error', 'server_error')
-    >>> error_type(429)
-    'rate_limit_error'
-    """
-    if status == 401:
-        return "authentication_error"
-    if status == 429:
-        return "rate_limit_error"
-    return "invalid_request_error" if status < 500 else "server_error"
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -155,7 +130,3 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
     return error_response(
         status, _HTTP_CODES.get(status, "http_error"), message, headers=error.headers
     )
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -21,6 +21,7 @@ HEAVY = ("torch", "transformers", "numpy", "safetensors")
         ("lepton_tasks", ""),
         ("lepton_tasks.producer", ""),
         ("lepton_tasks.nlp.registry", "lepton_tasks.nlp.registry.find_tasks()"),
+        ("lepton_tasks.openai.endpoints", ""),
         ("lepton_tasks.cli.main", "lepton_tasks.cli.main.make_cli()"),
         ("api.app", "import lepton_tasks.settings as s; api.app.create_app(s.Settings())"),
         ("api.main, api.__main__", ""),

@@ -103,22 +103,14 @@ class Answering:
         self._outlook = outlook
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def answer(
-        self, call: Call, requests: Sequence[JobRequest]
-    ) -> tuple[list[Job], Accepted]:
-        """Have jobs done, and return them once all have ended.
+    async def answer(self, call: Call, admitted: Sequence[NewJob]) -> tuple[list[Job], Accepted]:
+        """Have jobs done that are admitted, and return them once all have ended.
 
         Raises:
             ClientDisconnect: nobody waits any more.
             ApiError: the answer did not come in time, or cannot.
-            LeptonError: nothing was accepted; see :meth:`admit` and :meth:`accept`.
+            LeptonError: nothing was accepted; see :meth:`accept`.
         """
-        return await self.answer_jobs(call, await self.admit(call, requests))
-
-    async def answer_jobs(
-        self, call: Call, admitted: Sequence[NewJob]
-    ) -> tuple[list[Job], Accepted]:
-        """:meth:`answer` for jobs that are admitted."""
         accepted = await self.accept(call, admitted)
         try:
             jobs = await while_there(call.receive, self.ended(accepted))

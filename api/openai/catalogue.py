@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.openai.aliases import ALIASES
+from lepton_tasks.openai.aliases import ALIASES
 from lepton_tasks.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,11 @@ import orjson
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.errors import ApiError, error_type
+from api.errors import ApiError
 from api.openai.following import Following
-from api.openai.writing import usage_of
 from lepton_tasks.errors import LeptonError
+from lepton_tasks.openai.failures import error_body
+from lepton_tasks.openai.writing import usage_of
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class TextEvents(StreamingResponse):
                 yield self._event([self._choice(piece, None)])
             output = await self._following.output()
         except LeptonError as error:
-            yield _event({"error": _told(error)})
+            yield _event(_told(error))
             return
         yield self._event([self._choice(None, output["finish_reason"])])
         if self._wants_usage:
@@ -80,4 +81,4 @@ def _told(error: LeptonError) -> dict[str, Any]:
     """An error in the middle of a stream, whose status is sent already."""
     status = error.status if isinstance(error, ApiError) else 500
     param = error.param if isinstance(error, ApiError) else None
-    return {"message": str(error), "type": error_type(status), "param": param, "code": error.code}
+    return error_body(status, error.code, str(error), param)

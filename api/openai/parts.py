@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-from api.errors import ApiError
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.queues import Priority
+from lepton_tasks.openai.wire import WireRequest
 from lepton_tasks.requests import JobRequest
 
-MOST_INPUTS: Final = 2_048
-"""As OpenAI's own bound."""
 _PLACE: Final = re.compile(r"inputs\[(\d+)\]")
 
 
-def in_jobs(
-    task: str,
-    inputs: Sequence[Any],
-    options: Mapping[str, Any],
-    priority: Priority,
-    most: int,
-    *,
-    metadata: Mapping[str, str] | None = None,
-    param: str = "input",
-) -> list[JobRequest]:
-    """Requests of up to ``most`` inputs each, in order; options that are None are left out.
-
-    ``param`` is what the call names the inputs.
-
-    >>> [len(one.inputs) for one in in_jobs("t", ["a"] * 5, {}, Priority.HIGH, 2)]
-    [2, 2, 1]
-
-    Raises:
-        ApiError: 400, there are none, or too many.
-    """
-    if not 1 <= len(inputs) <= MOST_INPUTS:
-        raise ApiError(
-            400,
-            "invalid_value",
-            f"{param} has {len(inputs):,} items; send 1 to {MOST_INPUTS:,}",
-            param,
-        )
-    given = {name: value for name, value in options.items() if value is not None}
+def in_jobs(asked: WireRequest, most: int) -> list[JobRequest]:
+    """Requests of up to ``most`` inputs each, in order."""
+    if asked.single:
+        return [replace(_request(asked), input=asked.inputs[0])]
     return [
-        JobRequest(
-            task=task,
-            inputs=inputs[start : start + most],
-            options=given,
-            priority=priority,
-            metadata=metadata,
-        )
-        for start in range(0, len(inputs), most)
+        replace(_request(asked), inputs=asked.inputs[start : start + most])
+        for start in range(0, len(asked.inputs), most)
     ]
+
+
+def _request(asked: WireRequest) -> JobRequest:
+    return JobRequest(
+        task=asked.task, options=asked.options, priority=asked.priority, metadata=asked.metadata
+    )
 
 
 def shifted(error: InvalidInput, offset: int) -> InvalidInput:

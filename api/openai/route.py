@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -43,23 +43,3 @@ class OpenAiRoute(APIRoute):
                 return error_response(400, error.code, str(error), error.param, error.headers)
 
         return handler
-
-
-def renamed(error: InvalidInput, names: Mapping[str, str]) -> InvalidInput:
-    """Say an error of admission in the names of a compatible request.
-
-    ``names`` has ours as keys: a field, or the beginning of a path.
-
-    >>> error = InvalidInput("inputs[3] is empty; send some text", "inputs[3]", "empty_text")
-    >>> said = renamed(error, {"inputs": "input"})
-    >>> str(said), said.param
-    ('input[3] is empty; send some text', 'input[3]')
-    """
-    if error.param is None:
-        return error
-    for ours, theirs in names.items():
-        rest = error.param.removeprefix(ours)
-        if rest != error.param and (not rest or not rest[0].isalnum()):
-            param = theirs + rest
-            return InvalidInput(str(error).replace(error.param, param, 1), param, error.code)
-    return error

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from api.openai.failures import stopping, told, too_late
+from lepton_tasks.openai.failures import failure
 
-from api.openai.failures import failure, stopping, too_late
 
-
-@pytest.mark.parametrize(
-    ("code", "status", "told"),
-    [
-        ("unknown_model", 404, "model_not_found"),
-        ("context_exceeded", 400, "context_length_exceeded"),
-        ("unavailable", 503, "unavailable"),
-        ("model_error", 500, "model_error"),
-    ],
-)
-def test_an_items_code_has_a_status(code: str, status: int, told: str) -> None:
-    error = failure(code, "为什么")
-    assert (error.status, error.code, str(error)) == (status, told, "为什么")
-    assert error.param == ("model" if status == 404 else None)
+def test_an_items_error_is_told_as_it_is() -> None:
+    error = told(failure("unknown_model", "为什么"))
+    assert (error.status, error.code, str(error)) == (404, "model_not_found", "为什么")
+    assert error.param == "model"
 
 
 def test_only_what_may_pass_is_to_be_sent_again() -> None:
-    for passing in (failure("unavailable", ""), too_late(waited=True), stopping()):
+    for passing in (told(failure("unavailable", "")), too_late(waited=True), stopping()):
         assert "retry-after" in (passing.headers or {})
-    for lasting in (failure("encoding_failed", ""), too_late(waited=False)):
+    for lasting in (told(failure("encoding_failed", "")), too_late(waited=False)):
         assert (lasting.headers or {})["x-should-retry"] == "false"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from api.errors import ApiError
+from lepton_tasks.errors import InvalidInput
 from lepton_tasks.faults import first_fault
 from lepton_tasks.queues import Priority
 
@@ -48,27 +48,26 @@ def read_body(given: Mapping[str, Any], kind: type[BodyT]) -> BodyT:
     >>> read_body({"modle": "m"}, Body)
     Traceback (most recent call last):
     ...
-    api.errors.ApiError: modle is not supported here; the parameters are: model, service_tier, ...
+    lepton_tasks.errors.InvalidInput: modle is not supported here; the parameters are: model, ...
 
     Raises:
-        ApiError: 400, a field is not supported or has a wrong value; ``param`` names it.
+        InvalidInput: a field is not supported or has a wrong value; ``param`` names it.
     """
     fields = {name: value for name, value in given.items() if value is not None}
     for name in fields:
         if name not in kind.model_fields:
             known = ", ".join(kind.model_fields)
-            raise ApiError(
-                400,
-                "unsupported_parameter",
+            raise InvalidInput(
                 f"{name} is not supported here; the parameters are: {known}",
                 name,
+                "unsupported_parameter",
             )
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
         place, says = first_fault(error, fields, "")
         param = place.removeprefix(".") or _missing(error)
-        raise ApiError(400, "invalid_value", f"{param}: {says}", param) from error
+        raise InvalidInput(f"{param}: {says}", param, "invalid_value") from error
 
 
 def _missing(error: ValidationError) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from api.errors import ApiError
-from api.openai.bodies import Body, read_body
-from api.openai.embeddings import EmbeddingBody
+from lepton_tasks.errors import InvalidInput
+from lepton_tasks.openai.bodies import Body, read_body
+from lepton_tasks.openai.embeddings import EmbeddingBody
 from lepton_tasks.queues import Priority
 
 
@@ -38,8 +38,8 @@ def test_a_tier_is_a_priority(tier: str | None, priority: Priority) -> None:
     ],
 )
 def test_a_wrong_field_is_named(given: dict[str, Any], param: str, code: str) -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(InvalidInput) as caught:
         read_body(given, EmbeddingBody)
     error = caught.value
-    assert (error.status, error.param, error.code) == (400, param, code)
+    assert (error.param, error.code) == (param, code)
     assert param in str(error)

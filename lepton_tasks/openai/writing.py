@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from api.errors import ApiError
-from api.openai.aliases import model_option
-from api.openai.bodies import Body
+from lepton_tasks.errors import InvalidInput
+from lepton_tasks.openai.aliases import model_option
+from lepton_tasks.openai.bodies import Body
 
 _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "n": (1,),
@@ -75,19 +75,18 @@ def without_neutral(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> without_neutral({"n": 2})
     Traceback (most recent call last):
     ...
-    api.errors.ApiError: n: one text is written a request; send the request again for more
+    lepton_tasks.errors.InvalidInput: n: one text is written a request; send the request again ...
 
     Raises:
-        ApiError: 400, more than one text is asked for.
+        InvalidInput: more than one text is asked for.
     """
     left = {name: value for name, value in given.items() if value is not None}
     for name in ("n", "best_of"):
         if left.get(name, 1) != 1 or isinstance(left.get(name), bool):
-            raise ApiError(
-                400,
-                "unsupported_value",
+            raise InvalidInput(
                 f"{name}: one text is written a request; send the request again for more",
                 name,
+                "unsupported_value",
             )
     return {name: value for name, value in left.items() if value not in _NEUTRAL.get(name, ())}
 

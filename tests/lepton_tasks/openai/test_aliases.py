@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.openai.aliases import ALIASES, DEFAULT, model_option
 from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.openai.aliases import ALIASES, DEFAULT, model_option
 
 
 def test_every_alias_stands_for_the_default_of_a_task_that_exists() -> None:

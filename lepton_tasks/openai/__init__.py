@@ -1,0 +1,1 @@
+"""The bodies that clients of the OpenAI API send and are answered, without HTTP."""
