@@ -91,6 +91,18 @@ class StoreUnavailable(LeptonError):
     code = "store_unavailable"
 
 
+class StorageUnavailable(LeptonError):
+    """The folder of files cannot be read or written; nothing of what was asked is kept."""
+
+    code = "storage_unavailable"
+
+
+class StorageFull(StorageUnavailable):
+    """The disk of the folder of files has no room, or its quota is used up."""
+
+    code = "storage_full"
+
+
 class BrokerUnavailable(LeptonError):
     """Redis cannot be reached or is configured in a way that loses messages."""
 

@@ -1,4 +1,7 @@
-"""The io worker: everything that waits rather than computes. Sends webhooks and reconciles."""
+"""The io worker: everything that waits rather than computes.
+
+Sends webhooks, reconciles, and sweeps the folder of files.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from contextlib import closing
 from typing import Final
 
 from lepton_tasks.broker.connection import check_redis_if_there, connect
+from lepton_tasks.files.storage import FileStorage
+from lepton_tasks.files.sweeper import FileSweeper
 from lepton_tasks.outage import Outage, sleep_until
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
@@ -25,7 +30,7 @@ from lepton_tasks.webhooks.wakeup import listen
 
 logger = logging.getLogger(__name__)
 
-_RECONCILE_SECONDS: Final = 1.0
+_PERIOD_SECONDS: Final = 1.0
 _REDIS_SECONDS: Final = 5.0
 _LOOKUP_THREADS: Final = 64
 
@@ -71,7 +76,9 @@ async def _run(
     ):
         sender = Sender(store, client, settings.webhook_timeout, limits=limits)
         tasks.create_task(sender.run())
-        tasks.create_task(_reconcile(reconciler, stop))
+        sweeper = FileSweeper(store, FileStorage(settings.files))
+        tasks.create_task(_each_second("reconciler", reconciler.run_once, stop))
+        tasks.create_task(_each_second("file-sweeper", sweeper.sweep, stop))
         tasks.create_task(listen(settings.redis_url, sender.wake, stop))
         on_ready()
         await stop.wait()
@@ -79,17 +86,18 @@ async def _run(
         sender.stop()
 
 
-async def _reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
+async def _each_second(name: str, work: Callable[[], None], stop: asyncio.Event) -> None:
+    """Do ``work`` again and again, on a thread of its own; an outage is waited out."""
     loop = asyncio.get_running_loop()
-    outage = Outage("reconciler")
-    with ThreadPoolExecutor(1, "reconciler") as thread:
+    outage = Outage(name)
+    with ThreadPoolExecutor(1, name) as thread:
 
-        async def reconcile() -> float:
-            await loop.run_in_executor(thread, reconciler.run_once)
-            return _RECONCILE_SECONDS
+        async def once() -> float:
+            await loop.run_in_executor(thread, work)
+            return _PERIOD_SECONDS
 
         while not stop.is_set():
-            await sleep_until(stop, await outage.attempt_async(reconcile))
+            await sleep_until(stop, await outage.attempt_async(once))
 
 
 def _holder() -> str:

@@ -6,7 +6,10 @@ import logging
 import time
 from typing import Final
 
+from lepton_tasks.errors import StorageUnavailable
+from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.files import PAGE as FILES_PAGE
 from lepton_tasks.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -23,6 +26,7 @@ class Retention:
         self._store = store
         self._keep = settings.retention_days * _DAY
         self._tombstones = settings.tombstone_days * _DAY
+        self._storage = FileStorage(settings.files)
         self._next = float("-inf")
 
     def sweep(self) -> None:
@@ -35,6 +39,7 @@ class Retention:
             return
         more = self._store.corpora.sweep()
         more = self._store.conversations.sweep() or more
+        more = self._sweep_files() or more
         if self._keep:
             swept = self._store.retention.sweep(self._keep, self._tombstones)
             more = more or swept.more
@@ -49,3 +54,20 @@ class Retention:
         if not more:
             self._store.database.checkpoint()
             self._next = time.monotonic() + _EVERY_SECONDS
+
+    def _sweep_files(self) -> bool:
+        """Delete files that have expired; whether there may be more.
+
+        The content goes at once where this process has the folder; elsewhere an io worker
+        finds that it has no row.
+        """
+        gone = self._store.files.sweep(self._keep)
+        for file_id in gone:
+            try:
+                self._storage.delete(file_id)
+            except StorageUnavailable as error:
+                logger.warning("the content of expired files is left to the next sweep: %s", error)
+                break
+        if gone:
+            logger.info("deleted %d files that had expired", len(gone))
+        return len(gone) >= FILES_PAGE

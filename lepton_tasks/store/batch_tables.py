@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, Double, Index, Integer, Text, UniqueC
 from sqlmodel import Field, SQLModel
 
 _OPEN = "state IN ('validating', 'in_progress', 'finalizing', 'cancelling') AND endpoint != ''"
+_READS = "input_file_id IS NOT NULL"
 
 
 def _time() -> Any:
@@ -26,6 +27,12 @@ class BatchRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "idempotency_key", name="uq_batches_idempotency"),
         Index("ix_batches_tenant_created", "tenant", "created_at", "id"),
+        Index(
+            "ix_batches_input",
+            "input_file_id",
+            sqlite_where=text(_READS),
+            postgresql_where=text(_READS),
+        ),
         Index(
             "ix_batches_open",
             "runner_until",

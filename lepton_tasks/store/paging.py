@@ -1,4 +1,4 @@
-"""Lists that are read page by page, newest first."""
+"""Lists that are read page by page, newest first where nothing else is said."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def newest_first(query: Select[Any], table: Table, after: Placed | None, limit: 
     if after is not None:
         query = query.where(place < tuple_(after.created_at, after.id))
     return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+
+
+def oldest_first(query: Select[Any], table: Table, after: Placed | None, limit: int) -> Select[Any]:
+    """The same the other way round."""
+    place = tuple_(table.c.created_at, table.c.id)
+    if after is not None:
+        query = query.where(place > tuple_(after.created_at, after.id))
+    return query.order_by(table.c.created_at, table.c.id).limit(limit)

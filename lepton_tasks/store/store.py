@@ -14,6 +14,7 @@ from lepton_tasks.store.deliveries import DeliveryStore
 from lepton_tasks.store.documents import DocumentStore
 from lepton_tasks.store.due import DueStore
 from lepton_tasks.store.endpoints import EndpointStore
+from lepton_tasks.store.files import FileStore
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
@@ -44,6 +45,7 @@ class Store:
         self.dead_letters = DeadLetterStore(database)
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
+        self.files = FileStore(database)
         self.keys = KeyStore(database, box)
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)

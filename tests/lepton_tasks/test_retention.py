@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
+from lepton_tasks.files.storage import FileStorage
+from lepton_tasks.ids import new_id
 from lepton_tasks.retention import Retention
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.file_tables import FileRow
 from lepton_tasks.store.retention import PAGE
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.store.tables import JobRow
 from tests.support.lives import TENANT, a_job, queued
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
+files = FileRow.__table__  # type: ignore[attr-defined]
 
 
 def ended_long_ago(store: Store, count: int) -> None:
@@ -44,4 +48,22 @@ def test_zero_days_keep_everything(settings: Settings) -> None:
     ended_long_ago(store, 1)
     Retention(store, settings.model_copy(update={"retention_days": 0.0})).sweep()
     assert left(store) == 1
+    store.close()
+
+
+def test_expired_files_go_with_their_content(settings: Settings) -> None:
+    store, storage = open_store(settings), FileStorage(settings.files)
+    file_id, kept = new_id("file"), new_id("file")
+    for one in (file_id, kept):
+        with storage.draft() as draft:
+            draft.write(b"{}\n")
+            draft.publish(one)
+        store.files.create(TENANT, one, "batch", "a.jsonl", 3, 3600)
+    with store.database.write() as connection:
+        connection.execute(update(files).where(files.c.id == file_id).values(expires_at=1.0))
+    keep_all = settings.model_copy(update={"retention_days": 0.0})
+    Retention(store, keep_all).sweep()
+    assert [one.id for one in store.files.page(TENANT)] == [kept]
+    assert storage.path(kept).exists()
+    assert not storage.path(file_id).exists()
     store.close()

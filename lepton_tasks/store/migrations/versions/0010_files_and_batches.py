@@ -13,6 +13,7 @@ depends_on = None
 _EXPIRES = "expires_at IS NOT NULL"
 _PENDING = "state = 'pending'"
 _OPEN = "state IN ('validating', 'in_progress', 'finalizing', 'cancelling') AND endpoint != ''"
+_READS = "input_file_id IS NOT NULL"
 _ADDED: tuple[tuple[str, Any, str | None], ...] = (
     ("endpoint", sa.String(), ""),
     ("input_file_id", sa.String(), None),
@@ -95,6 +96,13 @@ def upgrade() -> None:
             )
         batches.create_unique_constraint("uq_batches_idempotency", ["tenant", "idempotency_key"])
     op.create_index(
+        "ix_batches_input",
+        "batches",
+        ["input_file_id"],
+        sqlite_where=sa.text(_READS),
+        postgresql_where=sa.text(_READS),
+    )
+    op.create_index(
         "ix_batches_open",
         "batches",
         ["runner_until"],
@@ -105,6 +113,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_batches_open", "batches")
+    op.drop_index("ix_batches_input", "batches")
     with op.batch_alter_table("batches") as batches:
         batches.drop_constraint("uq_batches_idempotency", type_="unique")
         for name, _, _ in reversed(_ADDED):

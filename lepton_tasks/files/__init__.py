@@ -1,0 +1,1 @@
+"""Uploaded files: where their content lies, and what may be said of them."""

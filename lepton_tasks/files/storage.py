@@ -1,0 +1,315 @@
+"""Where the content of files lies: a folder that the API and the io workers share.
+
+    <folder>/<last two characters of an id>/<id>    content of a file
+    <folder>/uploads/<upload>/<part>                parts of an upload that has not ended
+    <folder>/batches/<batch>/                       what a batch writes while it runs
+    <folder>/drafts/                                what is being written
+
+A file appears in its place whole and durable, or not at all: it is written as a draft, flushed
+and renamed. Its row is written after that and goes before it, so no row names what is not
+there; content without a row is swept (:mod:`lepton_tasks.files.sweeper`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from lepton_tasks.errors import StorageFull, StorageUnavailable
+from lepton_tasks.ids import new_id
+from lepton_tasks.managed import Closing
+from lepton_tasks.version_files import flush_folder, last_written
+
+BLOCK: Final = 1 << 20
+"""Bytes that are copied at a time."""
+MOST_NAMES: Final = 10_000
+"""Names of one folder that a sweep looks at."""
+
+_ID: Final = re.compile(r"[a-z]+_[0-9a-z]{26}")
+_SHARD: Final = re.compile(r"[0-9a-z]{2}")
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
+
+
+class FileStorage:
+    """The folder of files. All calls wait for the disk; none makes it before something is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, file_id: str) -> Path:
+        """Where the content of a file is, or would be.
+
+        >>> FileStorage(Path("/srv/files")).path("file_01k3a8z2qv5p7x9d4w6e0m1n2b").parent.name
+        '2b'
+
+        Raises:
+            ValueError: it is no id, so it may not become a path.
+        """
+        return self.folder / _checked(file_id)[-2:] / file_id
+
+    def part_path(self, upload_id: str, part_id: str) -> Path:
+        """Where a part of an upload is, or would be.
+
+        Raises:
+            ValueError: one is no id.
+        """
+        return self.folder / "uploads" / _checked(upload_id) / _checked(part_id)
+
+    def batch_folder(self, batch_id: str) -> Path:
+        """Where a batch writes while it runs; :meth:`make_batch_folder` makes it.
+
+        Raises:
+            ValueError: it is no id.
+        """
+        return self.folder / "batches" / _checked(batch_id)
+
+    def make_batch_folder(self, batch_id: str) -> Path:
+        """The same, made durably where it is not there.
+
+        Raises:
+            StorageUnavailable: it cannot be made.
+        """
+        place = self.batch_folder(batch_id)
+        with translated():
+            _make(place, self.folder)
+        return place
+
+    def draft(self) -> Draft:
+        """Begin to write a file.
+
+        Raises:
+            StorageUnavailable: the folder cannot be written.
+        """
+        with translated():
+            drafts = self.folder / "drafts"
+            _make(drafts, self.folder)
+            return Draft(self, drafts / new_id("draft"))
+
+    def keep(self, source: Path, file_id: str) -> None:
+        """Make the file ``source``, which changes no more, the content of ``file_id`` too.
+
+        Whole and durable when this returns. ``source`` stays where it is, so this may be done
+        again, under another id, by whoever does not know what became of it.
+
+        Raises:
+            StorageUnavailable: it cannot be; nothing is kept.
+        """
+        target = self.path(file_id)
+        with translated():
+            _make(target.parent, self.folder)
+            with source.open("rb") as whole:
+                os.utime(whole.fileno())  # what is young is not swept while its row is written
+                os.fsync(whole.fileno())
+            try:
+                os.link(source, target)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+            else:
+                flush_folder(target.parent)
+                return
+        with self.draft() as draft:
+            draft.append(source)
+            draft.publish(file_id)
+
+    def delete(self, file_id: str) -> None:
+        """Delete content; one that is not there is no error.
+
+        Raises:
+            StorageUnavailable: it cannot be deleted; a sweep does so later.
+        """
+        with translated():
+            self.path(file_id).unlink(missing_ok=True)
+
+    def delete_upload(self, upload_id: str) -> None:
+        """Delete the parts of an upload; what cannot be deleted, a sweep does later."""
+        shutil.rmtree(self.folder / "uploads" / _checked(upload_id), ignore_errors=True)
+
+    def delete_batch(self, batch_id: str) -> None:
+        """Delete what a batch wrote; what cannot be deleted, a sweep does later."""
+        shutil.rmtree(self.batch_folder(batch_id), ignore_errors=True)
+
+    def shards(self) -> list[str]:
+        """Names of the folders that files are spread over, sorted; 1,024 at most."""
+        return [name for name in sorted(_names(self.folder)) if _SHARD.fullmatch(name)]
+
+    def old_files(self, shard: str, seconds: float) -> list[str]:
+        """Ids of the files of one shard that were last written so long ago or longer."""
+        return _old(self.folder / shard, seconds, _age)
+
+    def old_uploads(self, seconds: float) -> list[str]:
+        """Ids of uploads that no part was written of for so long."""
+        return _old(self.folder / "uploads", seconds, last_written)
+
+    def old_batches(self, seconds: float) -> list[str]:
+        """Ids of batches that have a folder, in which nothing was written for so long."""
+        return _old(self.folder / "batches", seconds, last_written)
+
+    def sweep_drafts(self, seconds: float) -> int:
+        """Delete drafts that nothing was written to for so long; returns how many."""
+        names = _old(self.folder / "drafts", seconds, _age)
+        for name in names:
+            with contextlib.suppress(OSError):
+                (self.folder / "drafts" / name).unlink(missing_ok=True)
+        return len(names)
+
+
+class Draft(Closing):
+    """A file that is being written, by one thread at a time.
+
+    At the end of a ``with`` block it is gone, unless it was published.
+    """
+
+    def __init__(self, storage: FileStorage, path: Path) -> None:
+        """Make it, readable by this user alone.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.size = 0
+        """Bytes that it has."""
+        self._storage = storage
+        self._path: Path | None = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = open(os.open(path, flags, 0o600), "wb", buffering=0)  # noqa: SIM115, PTH123
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append all of ``data``.
+
+        Raises:
+            StorageUnavailable: the disk is full or failed.
+        """
+        rest = memoryview(data)
+        with translated():
+            while rest:
+                done = self._file.write(rest)
+                self.size += done
+                rest = rest[done:]
+
+    def append(self, source: Path, seen: Callable[[bytes], object] | None = None) -> None:
+        """Append a whole file; ``seen`` gets its bytes, block by block, where it is given.
+
+        Without it the kernel copies, and shares blocks where the file system can.
+
+        Raises:
+            StorageUnavailable: the disk is full or failed, or ``source`` cannot be read.
+        """
+        with translated(), source.open("rb", buffering=0) as whole:
+            if seen is None:
+                self._copy(whole.fileno())
+            while block := whole.read(BLOCK):
+                if seen is not None:
+                    seen(block)
+                self.write(block)
+
+    def _copy(self, source: int) -> None:
+        """Copy as far as the kernel does; what is left is for whoever reads on."""
+        try:
+            while done := os.copy_file_range(source, self._file.fileno(), 1 << 30):
+                self.size += done
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+
+    def publish(self, file_id: str) -> None:
+        """Make it the content of ``file_id``, whole and durable when this returns.
+
+        Raises:
+            StorageUnavailable: the disk is full or failed; it is gone at the end of the block.
+        """
+        self._publish(self._storage.path(file_id))
+
+    def publish_part(self, upload_id: str, part_id: str) -> None:
+        """The same for a part of an upload."""
+        self._publish(self._storage.part_path(upload_id, part_id))
+
+    def _publish(self, target: Path) -> None:
+        assert self._path is not None  # noqa: S101
+        with translated():
+            os.fsync(self._file.fileno())
+            self._file.close()
+            _make(target.parent, self._storage.folder)
+            self._path.rename(target)
+            self._path = target  # which goes, too, where the next line fails
+            flush_folder(target.parent)
+        self._path = None
+
+    def close(self) -> None:
+        """Let go of it; gone, unless it was published."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            self._path = None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say what the system says of the folder as errors of ours.
+
+    Raises:
+        StorageUnavailable: something failed; StorageFull where there was no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(
+                f"there is no room for files ({error.strerror}); make some, or move "
+                "LEPTON_FILES_FOLDER"
+            ) from error
+        raise StorageUnavailable(
+            f"LEPTON_FILES_FOLDER cannot be used: {error.strerror}: {error.filename}"
+        ) from error
+
+
+def _checked(one: str) -> str:
+    if not _ID.fullmatch(one):
+        raise ValueError("no id of ours")
+    return one
+
+
+def _make(folder: Path, root: Path) -> None:
+    """Make a folder below ``root``, and it, where they are not there; their names are durable."""
+    if folder.is_dir():
+        return
+    if folder != root:
+        _make(folder.parent, root)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        flush_folder(folder.parent)
+    else:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names in a folder, :data:`MOST_NAMES` at most; none where it is not there."""
+    try:
+        with os.scandir(folder) as found:
+            return [one.name for one in islice(found, MOST_NAMES)]
+    except FileNotFoundError:
+        return []
+
+
+def _old(folder: Path, seconds: float, last: Callable[[Path], float]) -> list[str]:
+    before = time.time() - seconds
+    names = [name for name in _names(folder) if _ID.fullmatch(name)]
+    return [name for name in names if last(folder / name) <= before]
+
+
+def _age(file: Path) -> float:
+    """Unix seconds of the last writing; now where it is going away."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return time.time()
