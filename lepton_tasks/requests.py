@@ -118,7 +118,7 @@ class Admission:
         if corpus is not None:
             self.check_corpus(tenant, corpus)
         if request.idempotency_key is not None:
-            _check_key(request.idempotency_key)
+            check_key(request.idempotency_key)
         return NewJob(
             tenant=tenant,
             task=task.name,
@@ -278,7 +278,12 @@ def check_metadata(metadata: object) -> dict[str, str]:
     return dict(metadata)
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Check an idempotency key.
+
+    Raises:
+        InvalidInput: it is empty, too long, or cannot be stored.
+    """
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not _is_storable(key):
         raise InvalidInput(
             f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters", "Idempotency-Key"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from lepton_tasks.errors import NotFound
 from lepton_tasks.queues import Priority
-from lepton_tasks.states import WAITING, BatchState, JobState
+from lepton_tasks.states import WAITING, BatchState, JobState, batch_sources
 from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.database import Database, now
+from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.settle import (
     BATCH_COLUMNS,
     SETTLED_COLUMNS,
@@ -44,6 +45,33 @@ class Batch:
     metadata: Mapping[str, str]
     created_at: float
     finished_at: float | None
+    endpoint: str = ""
+    """Path that each line asks; empty where a command reads the file. What follows is of a
+    batch with one alone."""
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    completion_window: str | None = None
+    output_seconds: float | None = None
+    expires_at: float | None = None
+    in_progress_at: float | None = None
+    finalizing_at: float | None = None
+    cancelling_at: float | None = None
+    errors: Sequence[Mapping[str, Any]] | None = None
+    """What was wrong with its file: ``code``, ``line``, ``message``, ``param`` each."""
+    usage: Mapping[str, int] | None = None
+    total_lines: int = 0
+    completed_lines: int = 0
+    failed_lines: int = 0
+    output_bytes: int = 0
+    error_bytes: int = 0
+
+    @property
+    def lines(self) -> tuple[int, int, int]:
+        """Lines in all, completed and failed; in all is 0 until the last one is known."""
+        if self.endpoint:
+            return self.total_lines, self.completed_lines, self.failed_lines
+        return self.total_items, self.done_items - self.failed_items, self.failed_items
 
 
 class BatchStore:
@@ -90,11 +118,27 @@ class BatchStore:
         """
         with self._database.read() as connection:
             row = connection.execute(
-                select(*_SHOWN).where(batches.c.tenant == tenant, batches.c.id == batch_id)
+                select(*SHOWN).where(batches.c.tenant == tenant, batches.c.id == batch_id)
             ).first()
         if row is None:
             raise NotFound(f"no batch {batch_id}")
-        return _view(row)
+        return view(row)
+
+    def page(self, tenant: str, *, after: str | None = None, limit: int = 20) -> list[Batch]:
+        """Page through a tenant's batches, newest first, beginning after the batch ``after``.
+
+        Raises:
+            NotFound: ``after`` is no batch of this tenant.
+        """
+        mine = select(*SHOWN).where(batches.c.tenant == tenant)
+        with self._database.read() as connection:
+            last = None
+            if after is not None:
+                last = connection.execute(mine.where(batches.c.id == after)).first()
+                if last is None:
+                    raise NotFound(f"no batch {after} to continue after")
+            rows = connection.execute(newest_first(mine, batches, last, limit)).all()
+        return [view(row) for row in rows]
 
     def next_ordinal(self, tenant: str, batch_id: str) -> int:
         """Ordinal of the first shard that was never submitted."""
@@ -133,46 +177,64 @@ class BatchStore:
         self._database.transact(work)
 
     def cancel(self, tenant: str, batch_id: str) -> None:
-        """Cancel a batch and its shards that wait; running ones are flagged."""
+        """Cancel a batch and its shards that wait; running ones are flagged.
+
+        One with an endpoint is then cancelling until its runner has written what is done.
+        One that has ended, or is about to, stays as it is.
+        """
 
         def work(connection: Connection) -> None:
-            cancelled = connection.execute(
+            mine = (batches.c.tenant == tenant, batches.c.id == batch_id)
+            cancelling = connection.execute(
                 update(batches)
                 .where(
-                    batches.c.tenant == tenant,
-                    batches.c.id == batch_id,
-                    batches.c.state == BatchState.IN_PROGRESS,
+                    *mine,
+                    batches.c.endpoint != "",
+                    batches.c.state.in_(batch_sources(BatchState.CANCELLING)),
                 )
+                .values(state=BatchState.CANCELLING, cancelling_at=now())
+            ).rowcount
+            cancelled = connection.execute(
+                update(batches)
+                .where(*mine, batches.c.endpoint == "", batches.c.state == BatchState.IN_PROGRESS)
                 .values(state=BatchState.CANCELLED, finished_at=now())
-                .returning(batches.c.id)
-            ).first()
-            if cancelled is None:
+            ).rowcount
+            if not cancelling and not cancelled:
                 return
-            mine = (jobs.c.tenant == tenant, jobs.c.batch_id == batch_id)
-            ended = connection.execute(
-                update(jobs)
-                .where(*mine, jobs.c.state.in_(WAITING))
-                .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
-                .returning(*SETTLED_COLUMNS)
-            ).all()
-            settle(connection, ended)
-            connection.execute(
-                update(jobs)
-                .where(*mine, jobs.c.state == JobState.RUNNING)
-                .values(cancel_requested=True)
-            )
-            batch = select(*BATCH_COLUMNS).where(batches.c.id == batch_id)
-            tell_of_batch(connection, connection.execute(batch).one())
+            cancel_shards(connection, tenant, batch_id)
+            if cancelled:
+                batch = select(*BATCH_COLUMNS).where(batches.c.id == batch_id)
+                tell_of_batch(connection, connection.execute(batch).one())
 
         self._database.transact(work)
 
 
-_SHOWN: Final = [batches.c[field.name] for field in fields(Batch)]
+def cancel_shards(connection: Connection, tenant: str, batch_id: str) -> None:
+    """Cancel shards that wait, and ask those that run to end."""
+    mine = (jobs.c.tenant == tenant, jobs.c.batch_id == batch_id)
+    ended = connection.execute(
+        update(jobs)
+        .where(*mine, jobs.c.state.in_(WAITING))
+        .values(state=JobState.CANCELLED, finished_at=now(), cancel_requested=True)
+        .returning(*SETTLED_COLUMNS)
+    ).all()
+    settle(connection, ended)
+    connection.execute(
+        update(jobs).where(*mine, jobs.c.state == JobState.RUNNING).values(cancel_requested=True)
+    )
 
 
-def _view(row: Row[Any]) -> Batch:
-    values = dict(row._mapping)
+SHOWN: Final = [batches.c[field.name] for field in fields(Batch)]
+"""Columns of :func:`view`."""
+
+
+def view(row: Row[Any]) -> Batch:
+    """A batch of its row, which may have more columns."""
+    values = {field.name: row._mapping[field.name] for field in fields(Batch)}
     values["priority"] = Priority(values["priority"])
     values["state"] = BatchState(values["state"])
     values["metadata"] = orjson.loads(values["metadata"])
+    for name in ("errors", "usage"):
+        if values[name] is not None:
+            values[name] = orjson.loads(values[name])
     return Batch(**values)

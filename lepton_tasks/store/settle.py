@@ -48,6 +48,14 @@ _BATCH_COLUMNS: Final = (
     "metadata",
     "created_at",
     "finished_at",
+    "endpoint",
+    "input_file_id",
+    "output_file_id",
+    "error_file_id",
+    "errors",
+    "total_lines",
+    "completed_lines",
+    "failed_lines",
 )
 SETTLED_COLUMNS: Final = [*(jobs.c[name] for name in _JOB_COLUMNS), subscribed(jobs)]
 """What an UPDATE that ends jobs must return for :func:`settle`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lepton_tasks.settings import Settings
+from lepton_tasks.store.batch_orders import BatchOrderStore
 from lepton_tasks.store.batches import BatchStore
 from lepton_tasks.store.claims import ClaimStore
 from lepton_tasks.store.conversations import ConversationStore
@@ -46,6 +47,7 @@ class Store:
         self.outbox = OutboxStore(database)
         self.batches = BatchStore(database)
         self.files = FileStore(database)
+        self.batch_orders = BatchOrderStore(database)
         self.keys = KeyStore(database, box)
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)

@@ -32,6 +32,8 @@ MAX_BODY_BYTES: Final = 20_000
 _ENVELOPE_BYTES: Final = 1_000
 """More than everything but the three parts that can be long."""
 
+_FILES: Final = ("endpoint", "input_file_id", "output_file_id", "error_file_id")
+
 MakeData = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From a stored row to an event's ``data``."""
 
@@ -73,17 +75,25 @@ def job_data(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def batch_data(batch: Mapping[str, Any]) -> dict[str, Any]:
-    """``data`` of ``batch.*``: the batch and its counts."""
-    data = _common(batch) | {
-        "object": "batch",
-        "url": f"/v1/batches/{batch['id']}",
-        "request_counts": {
+    """``data`` of ``batch.*``: the batch and its counts of lines, without what they say.
+
+    One of an uploaded file tells its files, too, and what was wrong where it was refused.
+    """
+    data = _common(batch) | {"object": "batch", "url": f"/v1/batches/{batch['id']}"}
+    if not batch["endpoint"]:
+        counts = {
             "total": batch["total_items"],
             "completed": batch["done_items"] - batch["failed_items"],
             "failed": batch["failed_items"],
-        },
+        }
+        return _with_parts(data | {"request_counts": counts}, batch, ("metadata",))
+    data |= {"task": batch["task"] or None, **{name: batch[name] for name in _FILES}}
+    data["request_counts"] = {
+        "total": batch["total_lines"],
+        "completed": batch["completed_lines"],
+        "failed": batch["failed_lines"],
     }
-    return _with_parts(data, batch, ("metadata",))
+    return _with_parts(data, batch, ("metadata", "errors"))
 
 
 def sample_data(event_type: str) -> dict[str, Any]:

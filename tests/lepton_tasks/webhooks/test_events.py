@@ -31,7 +31,18 @@ JOB: dict[str, Any] = {
     "error": None,
 }
 COUNTS = {"total_items": 3, "done_items": 3, "failed_items": 1}
-BATCH = JOB | {"id": "batch_1", "state": "completed"} | COUNTS
+BATCH = JOB | {"id": "batch_1", "state": "completed", "endpoint": ""} | COUNTS
+ORDERED = BATCH | {
+    "endpoint": "/v1/jobs",
+    "task": "",
+    "input_file_id": "file_1",
+    "output_file_id": "file_2",
+    "error_file_id": None,
+    "total_lines": 9,
+    "completed_lines": 5,
+    "failed_lines": 1,
+    "errors": None,
+}
 
 
 def test_the_stock_clients_read_a_completed_batch() -> None:
@@ -48,6 +59,31 @@ def test_the_stock_clients_read_a_completed_batch() -> None:
     assert read["timestamp"] == "2026-05-28T20:26:49.750000+00:00"
     assert read["data"]["request_counts"] == {"total": 3, "completed": 2, "failed": 1}
     assert read["data"]["metadata"] == {"订单": "七"}
+
+
+@pytest.mark.parametrize("state", ["completed", "failed", "expired", "cancelled"])
+def test_the_stock_client_reads_the_end_of_an_uploaded_batch(state: str) -> None:
+    secret = new_secret()
+    errors = '[{"code":"invalid_url","line":3,"message":"no","param":"url"}]'
+    ended = ORDERED | {"state": state, "errors": errors if state == "failed" else None}
+    body = event_body("evt_1", f"batch.{state}", 7, 1_780_000_009.75, batch_data(ended))
+    headers = signed_headers([secret], "evt_1", body, datetime.now(UTC))
+    with OpenAI(api_key="unused") as client:
+        event = client.webhooks.unwrap(body, headers, secret=secret)
+    assert (event.type, event.model_dump()["data"]["id"]) == (f"batch.{state}", "batch_1")
+    data = orjson.loads(body)["data"]
+    assert data["request_counts"] == {"total": 9, "completed": 5, "failed": 1}
+    assert (data["state"], data["task"], data["endpoint"]) == (state, None, "/v1/jobs")
+    files = [data[f"{name}_file_id"] for name in ("input", "output", "error")]
+    assert files == ["file_1", "file_2", None]
+    assert data.get("errors") == (orjson.loads(errors) if state == "failed" else None)
+
+
+def test_many_faults_are_fetched() -> None:
+    fault = {"code": "invalid_url", "line": 3, "message": "n" * 300, "param": "url"}
+    data = batch_data(ORDERED | {"errors": orjson.dumps([fault] * 100).decode()})
+    assert data["omitted"] == ["errors"]
+    assert len(event_body("e", "batch.failed", 1, 0.0, data)) <= MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
