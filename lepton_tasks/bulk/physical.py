@@ -1,4 +1,4 @@
-"""Physical lines of a file, plain or gzip, in memory that does not grow with the file.
+"""Physical lines of a file, plain, gzip or Zstandard, in memory that does not grow with the file.
 
 A line over :data:`MAX_LINE_BYTES` is read past without being held. What could be
 read for ever and yield nothing (a line without end, blank lines without end, as a
@@ -8,13 +8,12 @@ decompression bomb has them) ends the reading: see :data:`MAX_SKIPPED_BYTES` and
 
 from __future__ import annotations
 
-import gzip
 import stat
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
+from lepton_tasks.bulk.compression import HEAD_BYTES, compression_named, compression_of
 from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.managed import Closing
@@ -26,7 +25,6 @@ MAX_SKIPPED_BYTES: Final = 64 << 20
 MAX_BLANK_LINES: Final = 1_000_000
 """Blank lines in a row at which the rest counts as empty."""
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _CHUNK: Final = 1 << 16
 
 
@@ -42,11 +40,11 @@ class InputFile(Closing):
     """An open input file; iterate :meth:`lines` once, from its beginning."""
 
     def __init__(self, path: Path) -> None:
-        """Open ``path``; its content tells whether it is gzip.
+        """Open ``path``; its content tells whether and how it is packed.
 
         Raises:
-            InvalidInput: it cannot be opened, is no regular file, or is called
-                ``.gz`` and holds something else.
+            InvalidInput: it cannot be opened, is no regular file, or is called ``.gz`` or
+                ``.zst`` and holds something else.
         """
         try:
             facts = path.stat()
@@ -57,14 +55,15 @@ class InputFile(Closing):
             raise InvalidInput(f"cannot read {path}: {error.strerror}", "FILE") from error
         self.path = path
         self.size = facts.st_size
-        """Bytes on disk, compressed where the file is."""
-        head = self._file.peek(2)[:2]
-        self._stream: BinaryIO = self._file
-        if head == _GZIP_MAGIC:
-            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._file, mode="rb"))
-        elif path.suffix == ".gz":
+        """Bytes on disk, packed where the file is."""
+        self._packed = compression_of(self._file.peek(HEAD_BYTES))
+        said = compression_named(path)
+        if said is not None and self._packed is not said:
             self._file.close()
-            raise InvalidInput(f"{path} is called .gz but is not gzip; rename it", "FILE")
+            raise InvalidInput(
+                f"{path} is called {said.suffix} but is not {said.name}; rename it", "FILE"
+            )
+        self._stream: BinaryIO = self._packed.unpack(self._file)
 
     @property
     def position(self) -> int:
@@ -75,39 +74,37 @@ class InputFile(Closing):
         """Yield every line with its end, blank ones too, and None for one over the cap.
 
         Raises:
-            Unreadable: the rest is endless, or the gzip stream is damaged.
+            Unreadable: the rest is endless, or the packed stream is damaged.
             RunStopped: the disk failed.
         """
-        readline = self._stream.readline
-        blank = 0
         try:
-            while raw := readline(MAX_LINE_BYTES + 1):
-                if len(raw) > MAX_LINE_BYTES:
-                    blank = 0
-                    self._skip(raw)
-                    yield None
-                    continue
-                if raw.isspace():
-                    blank += 1
-                    if blank > MAX_BLANK_LINES:
-                        raise Unreadable(
-                            "endless_blank",
-                            f"over {MAX_BLANK_LINES:,} blank lines in a row; "
-                            "the rest of the file was not read",
-                        )
-                else:
-                    blank = 0
-                yield raw
-        except EOFError as error:
-            raise Unreadable(
-                "broken_gzip", "the gzip stream ends too early; copy the file again"
-            ) from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise Unreadable(
-                "broken_gzip", f"the gzip stream is damaged ({error}); copy the file again"
-            ) from error
+            yield from self._lines()
+        except self._packed.faults as error:
+            code, message = self._packed.problem(error)
+            raise Unreadable(code, message) from error
         except OSError as error:
             raise RunStopped(f"cannot read {self.path} to its end: {error.strerror}") from error
+
+    def _lines(self) -> Iterator[bytes | None]:
+        readline = self._stream.readline
+        blank = 0
+        while raw := readline(MAX_LINE_BYTES + 1):
+            if len(raw) > MAX_LINE_BYTES:
+                blank = 0
+                self._skip(raw)
+                yield None
+                continue
+            if raw.isspace():
+                blank += 1
+                if blank > MAX_BLANK_LINES:
+                    raise Unreadable(
+                        "endless_blank",
+                        f"over {MAX_BLANK_LINES:,} blank lines in a row; "
+                        "the rest of the file was not read",
+                    )
+            else:
+                blank = 0
+            yield raw
 
     def _skip(self, part: bytes) -> None:
         length = len(part)

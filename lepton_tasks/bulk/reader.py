@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lepton_tasks.bulk.compression import compression_named
 from lepton_tasks.bulk.csv_lines import read_csv
 from lepton_tasks.bulk.lines import BadLine, Line, read_jsonl
 from lepton_tasks.bulk.physical import InputFile
@@ -68,7 +69,7 @@ class LineReader(Closing):
 
 
 def is_csv(path: Path, text_column: str | None, id_column: str | None) -> bool:
-    """Tell CSV from JSON Lines by the name, ``.gz`` set aside; a text column means CSV.
+    """Tell CSV from JSON Lines by the name without ``.gz`` or ``.zst``; a text column means CSV.
 
     >>> is_csv(Path("in.csv.gz"), None, None), is_csv(Path("in.jsonl"), None, None)
     (True, False)
@@ -78,7 +79,7 @@ def is_csv(path: Path, text_column: str | None, id_column: str | None) -> bool:
     Raises:
         InvalidInput: the name tells neither, or a column is named for JSON Lines.
     """
-    name = Path(path.stem) if path.suffix.lower() == ".gz" else path
+    name = path if compression_named(path) is None else Path(path.stem)
     suffix = name.suffix.lower()
     if suffix in _JSONL:
         for option, column in (("--text-column", text_column), ("--id-column", id_column)):
@@ -88,7 +89,7 @@ def is_csv(path: Path, text_column: str | None, id_column: str | None) -> bool:
     if suffix == ".csv" or text_column is not None:
         return True
     raise InvalidInput(
-        f"{path} tells no format by its name; call it .jsonl or .csv (maybe with .gz), "
+        f"{path} tells no format by its name; call it .jsonl or .csv (maybe with .gz or .zst), "
         "or give --text-column for CSV",
         "FILE",
     )

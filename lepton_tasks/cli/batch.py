@@ -47,7 +47,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="Input: .jsonl or .csv, also with .gz.")],
+    file: Annotated[Path, typer.Argument(help="Input: .jsonl or .csv, also with .gz or .zst.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Results, as JSON Lines.")],
     task: Annotated[str, typer.Option(help="What to do with each text, such as moderation.")],
     errors: Annotated[

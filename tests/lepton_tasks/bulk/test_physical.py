@@ -1,4 +1,4 @@
-"""Files as they come: gzip or not, damaged, endless; memory stays bounded."""
+"""Files as they come: packed or not, damaged, endless; memory stays bounded."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import gzip
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from lepton_tasks.bulk.physical import MAX_BLANK_LINES, MAX_LINE_BYTES, InputFile, Unreadable
 from lepton_tasks.errors import InvalidInput
@@ -30,10 +32,28 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["in.jsonl.gz", "in.jsonl"])
-def test_gzip_is_told_by_its_content(tmp_path: Path, name: str) -> None:
-    members = gzip.compress(b"one\ntw") + gzip.compress(b"o\n\nthree")
-    path = write(tmp_path / name, members)
+Pack = Callable[[bytes], bytes]
+
+
+def zstd_checked(data: bytes) -> bytes:
+    """As the command ``zstd`` packs: with a checksum of the content."""
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+PACKED = pytest.mark.parametrize(
+    ("pack", "suffix", "code"),
+    [(gzip.compress, ".gz", "broken_gzip"), (zstd_checked, ".zst", "broken_zstd")],
+    ids=["gzip", "zstd"],
+)
+
+
+@PACKED
+@pytest.mark.parametrize("named", [True, False])
+def test_packing_is_told_by_the_content(
+    tmp_path: Path, pack: Pack, suffix: str, code: str, named: bool
+) -> None:
+    members = pack(b"one\ntw") + pack(b"o\n\nthree")
+    path = write(tmp_path / f"in.jsonl{suffix if named else ''}", members)
     assert read(path) == ([b"one\n", b"two\n", b"\n", b"three"], None)
 
 
@@ -52,27 +72,50 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
         InputFile(tmp_path)
     with pytest.raises(InvalidInput, match=r"called \.gz but is not gzip"):
         InputFile(write(tmp_path / "in.jsonl.gz", b'"text"\n'))
+    with pytest.raises(InvalidInput, match=r"called \.zst but is not zstd"):
+        InputFile(write(tmp_path / "in.jsonl.zst", gzip.compress(b'"text"\n')))
 
 
+ROWS = [
+    b"%d %s\n" % (number, zlib.adler32(b"%d" % number).to_bytes(4).hex().encode())
+    for number in range(20_000)
+]
+
+
+@PACKED
 @pytest.mark.parametrize("cut", [1, 9, 2000])
-def test_a_truncated_gzip_gives_what_it_has(tmp_path: Path, cut: int) -> None:
-    rows = [
-        b"%d %s\n" % (number, zlib.adler32(b"%d" % number).to_bytes(4).hex().encode())
-        for number in range(2000)
-    ]
-    path = write(tmp_path / "in.gz", gzip.compress(b"".join(rows))[:-cut])
-    lines, code = read(path)
-    assert code == "broken_gzip"
-    assert lines == rows[: len(lines)]
-    assert (len(lines) == 2000) == (cut < 2000)
+def test_a_truncated_file_gives_what_it_has(
+    tmp_path: Path, pack: Pack, suffix: str, code: str, cut: int
+) -> None:
+    path = write(tmp_path / f"in{suffix}", pack(b"".join(ROWS))[:-cut])
+    lines, found = read(path)
+    assert found == code
+    assert lines == ROWS[: len(lines)]
+    assert len(lines) > 1000
 
 
-def test_a_damaged_gzip_is_noticed(tmp_path: Path) -> None:
-    data = bytearray(gzip.compress(b"a line\n" * 1000))
-    data[-8] ^= 1
-    assert read(write(tmp_path / "in.gz", bytes(data)))[1] == "broken_gzip"
+@PACKED
+def test_a_file_that_ends_in_something_else_is_noticed(
+    tmp_path: Path, pack: Pack, suffix: str, code: str
+) -> None:
+    lines, found = read(write(tmp_path / f"in{suffix}", pack(b"one\n") + b'"more"\n'))
+    assert (lines, found) == ([b"one\n"], code)
+
+
+@PACKED
+def test_damage_is_noticed(tmp_path: Path, pack: Pack, suffix: str, code: str) -> None:
+    data = bytearray(pack(b"a line\n" * 1000))
+    data[-8 if suffix == ".gz" else -1] ^= 1  # in the checksum
+    assert read(write(tmp_path / f"in{suffix}", bytes(data)))[1] == code
     data[len(data) // 2 :] = b"\xff" * 10
-    assert read(write(tmp_path / "in.gz", bytes(data)))[1] == "broken_gzip"
+    assert read(write(tmp_path / f"in{suffix}", bytes(data)))[1] == code
+
+
+def test_a_window_that_would_take_much_memory_is_refused(tmp_path: Path) -> None:
+    long = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 28})
+    path = write(tmp_path / "in.zst", long.compress(b"one\n") + long.flush())
+    with InputFile(path) as file, pytest.raises(Unreadable, match="without --long"):
+        list(file.lines())
 
 
 def test_a_line_over_the_cap_is_passed_over(tmp_path: Path) -> None:
@@ -83,11 +126,12 @@ def test_a_line_over_the_cap_is_passed_over(tmp_path: Path) -> None:
     assert read(path) == ([b"a\n", longest, None, b"b\n", None], None)
 
 
-def test_blank_lines_without_end(tmp_path: Path) -> None:
+@PACKED
+def test_blank_lines_without_end(tmp_path: Path, pack: Pack, suffix: str, code: str) -> None:
     blank = b"\n" * MAX_BLANK_LINES
-    path = write(tmp_path / "in.gz", gzip.compress(b"a\n" + blank + b"b\n" + blank + b"\nc\n", 1))
-    lines, code = read(path)
-    assert code == "endless_blank"
+    path = write(tmp_path / "in", pack(b"a\n" + blank + b"b\n" + blank + b"\nc\n"))
+    lines, found = read(path)
+    assert found == "endless_blank"
     assert [line for line in lines if line != b"\n"] == [b"a\n", b"b\n"]
 
 
@@ -104,25 +148,39 @@ print(peak() - before, *codes)
 """
 
 
-def _bomb(path: Path, head: bytes, filler: bytes, times: int, tail: bytes) -> Path:
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(head)
-        for _ in range(times):
-            file.write(filler)
-        file.write(tail)
-    return path
+MEBIBYTE = 1 << 20
+BOMBS = {
+    "a line that is too long": (b" " * MEBIBYTE, 40, ["", "line_too_long", ""]),
+    "a line without end": (b" " * MEBIBYTE, 1024, ["", "endless_line"]),
+    "blank lines without end": (b"\n" * MEBIBYTE, 1024, ["", "invalid_json", "endless_blank"]),
+}
 
 
-@pytest.mark.parametrize(
-    ("mebibytes", "codes"), [(40, ["", "line_too_long", ""]), (100, ["", "endless_line"])]
-)
+@PACKED
+@pytest.mark.parametrize("bomb", BOMBS)
 def test_a_decompression_bomb_does_not_grow_memory(
-    tmp_path: Path, mebibytes: int, codes: list[str]
+    tmp_path: Path, pack: Pack, suffix: str, code: str, bomb: str
 ) -> None:
-    path = _bomb(tmp_path / "in.jsonl.gz", b'"a"\n"', b" " * 2**20, mebibytes, b'"\n"b"\n')
+    filler, times, codes = BOMBS[bomb]
+    path = tmp_path / f"in.jsonl{suffix}"
+    path.write_bytes(pack(b'"a"\n"' + filler) + pack(filler) * times + pack(b'"\n"b"\n'))
+    assert path.stat().st_size < MEBIBYTE * 2
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True
     )
     grown, *found = done.stdout.rstrip("\n").split(" ")
     assert found == codes
     assert int(grown) < 16
+
+
+def test_one_long_frame_does_not_grow_memory_over_its_window(tmp_path: Path) -> None:
+    packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+    path = tmp_path / "in.jsonl.zst"
+    with path.open("wb") as file:
+        for _ in range(300):
+            file.write(packer.compress((b" " * 999_999 + b"\n") + b" " * 48_576))
+        file.write(packer.flush())
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.split(" ")[0]) < 128 + 16
