@@ -42,11 +42,14 @@ class ApiError(LeptonError):
         message: str,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        line: int | None = None,
     ) -> None:
+        """``line`` is that of a file, from 1, where it is one that is wrong."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.param = param
+        self.line = line
         self.headers = dict(headers or {})
 
 
@@ -56,10 +59,14 @@ def error_response(
     message: str,
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
+    line: int | None = None,
 ) -> Response:
-    """Build the answer to a request that failed."""
+    """Build the answer to a request that failed; ``line`` is told where it is given."""
+    body = error_body(status, code, message, param)
+    if line is not None:
+        body["error"]["line"] = line
     return Response(
-        orjson.dumps(error_body(status, code, message, param)),
+        orjson.dumps(body),
         status,
         headers=dict(headers or {}),
         media_type="application/json",
@@ -78,7 +85,9 @@ def install_error_handlers(app: FastAPI) -> None:
 def _on_lepton_error(request: Request, error: Exception) -> Response:
     match error:
         case ApiError():
-            return error_response(error.status, error.code, str(error), error.param, error.headers)
+            return error_response(
+                error.status, error.code, str(error), error.param, error.headers, error.line
+            )
         case IdempotencyConflict():
             headers = {"x-should-retry": "false"}
             return error_response(422, error.code, str(error), error.param, headers)

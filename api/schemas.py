@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from lepton_tasks.jobs import Job, Submitted
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.queues import Priority, queue_name
-from lepton_tasks.states import BatchState, JobState
-from lepton_tasks.store.batches import Batch
+from lepton_tasks.states import JobState
 
 DataT = TypeVar("DataT")
 
@@ -249,46 +248,6 @@ class TaskView(BaseModel):
                 max_inputs=max_inputs,
             ),
             queues=[queue_name(task.name, priority) for priority in Priority],
-        )
-
-
-class RequestCounts(BaseModel):
-    """Lines of a batch; ``total`` is 0 until the last one is in."""
-
-    total: int
-    completed: int
-    failed: int
-
-
-class BatchView(BaseModel):
-    """A bulk file's progress. Times are Unix seconds."""
-
-    id: str
-    object: Literal["batch"] = "batch"
-    task: str
-    state: BatchState
-    priority: Priority
-    created_at: float
-    finished_at: float | None
-    request_counts: RequestCounts
-    metadata: dict[str, str]
-
-    @classmethod
-    def of(cls, batch: Batch) -> Self:
-        """View of a stored batch."""
-        return cls(
-            id=batch.id,
-            task=batch.task,
-            state=batch.state,
-            priority=batch.priority,
-            created_at=batch.created_at,
-            finished_at=batch.finished_at,
-            request_counts=RequestCounts(
-                total=batch.total_items,
-                completed=batch.done_items - batch.failed_items,
-                failed=batch.failed_items,
-            ),
-            metadata=dict(batch.metadata),
         )
 
 

@@ -273,7 +273,7 @@ def check_metadata(metadata: object) -> dict[str, str]:
             raise InvalidInput(
                 "metadata values must be strings of at most 512 characters", f"metadata.{key}"
             )
-        if not _is_storable(key) or not _is_storable(value):
+        if not is_storable(key) or not is_storable(value):
             raise InvalidInput("metadata must be well-formed Unicode without NUL", "metadata")
     return dict(metadata)
 
@@ -284,11 +284,12 @@ def check_key(key: str) -> None:
     Raises:
         InvalidInput: it is empty, too long, or cannot be stored.
     """
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or not _is_storable(key):
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not is_storable(key):
         raise InvalidInput(
             f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters", "Idempotency-Key"
         )
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Whether both kinds of database take a text."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -17,7 +17,7 @@ from api.openai.failures import stopping, too_late
 from api.openai.outlook import Outlook
 from api.openai.parts import shifted
 from api.openai.presence import while_there
-from api.openai.resends import Resends, Sending, fingerprint
+from api.openai.resends import Resends, Sending, fingerprint, was_resent
 from api.putting import put
 from api.rate_limit import RateLimit
 from api.waiting import Waiting
@@ -52,12 +52,11 @@ class Call:
     @classmethod
     def of(cls, request: Request, tenant: str, body: bytes) -> Self:
         """Read it off a request whose body was read."""
-        count = request.headers.get("x-stainless-retry-count", "0")
         return cls(
             tenant,
             fingerprint(tenant, request.url.path, body),
             len(body),
-            count.isdecimal() and count.strip("0") != "",
+            was_resent(request.headers),
             request.headers.get("idempotency-key"),
             request.receive,
         )

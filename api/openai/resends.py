@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,16 @@ def fingerprint(tenant: str, path: str, body: bytes) -> str:
     parts = [tenant.encode(), path.encode(), body]
     whole = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return hashlib.sha256(whole).hexdigest()
+
+
+def was_resent(headers: Mapping[str, str]) -> bool:
+    """Whether a stock client says that it sends a request another time.
+
+    >>> was_resent({"x-stainless-retry-count": "1"}), was_resent({})
+    (True, False)
+    """
+    count = headers.get("x-stainless-retry-count", "0")
+    return count.isdecimal() and count.strip("0") != ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,14 @@ import orjson
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.fields import refuse_unknown
 from lepton_tasks.queues import Priority, parse_priority
-from lepton_tasks.requests import check_key, check_metadata, check_number, check_webhook_url
+from lepton_tasks.requests import (
+    MAX_KEY_LENGTH,
+    check_key,
+    check_metadata,
+    check_number,
+    check_webhook_url,
+    is_storable,
+)
 
 ENDPOINT_TASKS: Final[Mapping[str, str]] = {
     "/v1/moderations": "moderation",
@@ -140,7 +147,7 @@ def _required(fields: Mapping[str, Any], name: str, what: str) -> str:
     value = fields.get(name)
     if value is None:
         raise InvalidInput(f"{name} is missing: {what}", name, "missing_required_parameter")
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > MAX_KEY_LENGTH or not is_storable(value):
         raise InvalidInput(f"{name} must be a string: {what}", name, "invalid_type")
     return value
 

@@ -10,14 +10,13 @@ from sqlalchemy import Connection, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_tasks.batches.orders import BatchOrder
-from lepton_tasks.errors import IdempotencyConflict, NotFound, StoreUnavailable
+from lepton_tasks.errors import IdempotencyConflict, StoreUnavailable
 from lepton_tasks.states import BatchState
 from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.batches import SHOWN, Batch, view
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.file_tables import FileRow
+from lepton_tasks.store.files import hold_file
 
-files = FileRow.__table__  # type: ignore[attr-defined]
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 
 RESENT_SECONDS: Final = 900.0
@@ -57,7 +56,7 @@ class BatchOrderStore:
             earlier = _earlier(connection, tenant, order, resent=resent)
             if earlier is not None:
                 return earlier
-            _hold_file(connection, tenant, order.input_file_id)
+            hold_file(connection, tenant, order.input_file_id)
             made = _insert(connection, _row(connection, tenant, batch_id, order))
             if made is not None:
                 return Ordered(made, replayed=False)
@@ -100,13 +99,6 @@ def _earlier(
             "this Idempotency-Key was used before for another batch; use a new key"
         )
     return Ordered(view(row), replayed=True)
-
-
-def _hold_file(connection: Connection, tenant: str, file_id: str) -> None:
-    """Keep the file from being deleted until this transaction has ended."""
-    mine = select(files.c.id).where(files.c.tenant == tenant, files.c.id == file_id)
-    if connection.execute(mine.with_for_update(read=True)).first() is None:
-        raise NotFound(f"no file {file_id}")
 
 
 def _row(connection: Connection, tenant: str, batch_id: str, order: BatchOrder) -> dict[str, Any]:

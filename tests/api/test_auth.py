@@ -14,6 +14,7 @@ OWNED = [
     ("POST", "/v1/jobs/{job_id}/cancel"),
     ("DELETE", "/v1/jobs/{job_id}"),
     ("GET", "/v1/batches/{batch_id}"),
+    ("POST", "/v1/batches/{batch_id}/cancel"),
 ]
 """Routes to one thing of a tenant's, in an order in which all find it. Those of webhooks have
 a test of their own."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from api.schemas import BatchView, JobAccepted, JobCreate, JobView, Page, TaskView
+from api.schemas import JobAccepted, JobCreate, JobView, Page, TaskView
 from lepton_tasks.jobs import Submitted
 from lepton_tasks.nlp.registry import find_tasks, get_task
 from lepton_tasks.queues import Priority
-from lepton_tasks.states import BatchState, JobState
-from lepton_tasks.store.batches import Batch
+from lepton_tasks.states import JobState
 from tests.support.stored import stored_job
 
 RESULT: dict[str, Any] = {
@@ -130,38 +128,6 @@ def test_every_task_shows_examples_that_its_own_schema_takes(name: str) -> None:
     for example in view.examples:
         task.options_model.model_validate(example.options)
     assert TaskView.model_validate_json(view.model_dump_json()) == view
-
-
-def a_batch(**changes: Any) -> Batch:
-    values: dict[str, Any] = dict.fromkeys(field.name for field in fields(Batch))
-    values |= {
-        "id": "batch_1",
-        "tenant": "acme",
-        "task": "moderation",
-        "priority": Priority.BULK,
-        "state": BatchState.IN_PROGRESS,
-        "source": "/home/acme/秘密.jsonl",
-        "sealed": False,
-        "total_items": 0,
-        "done_items": 7,
-        "failed_items": 2,
-        "metadata": {},
-        "created_at": 1.0,
-    }
-    return Batch(**values | changes)
-
-
-def test_what_failed_is_not_counted_as_completed() -> None:
-    shown = BatchView.of(a_batch()).model_dump(mode="json")
-    assert shown["request_counts"] == {"total": 0, "completed": 5, "failed": 2}
-    whole = BatchView.of(a_batch(sealed=True, total_items=7, state=BatchState.COMPLETED))
-    counts = whole.request_counts
-    assert counts.completed + counts.failed == counts.total == 7
-
-
-def test_a_batch_does_not_show_where_its_file_lay() -> None:
-    text = BatchView.of(a_batch()).model_dump_json()
-    assert "秘密" not in text and "acme" not in text
 
 
 def test_the_documented_fields_are_described() -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_tasks.batches.orders import BatchOrder, parse_window, read_order
+from lepton_tasks.batches.orders import ENDPOINT_TASKS, BatchOrder, parse_window, read_order
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.nlp.registry import find_tasks
+from lepton_tasks.openai.endpoints import ENDPOINTS
 from lepton_tasks.queues import Priority
 
 WHOLE = {
@@ -51,6 +53,8 @@ def test_what_is_left_out_or_null() -> None:
     [
         ({"input_file_id": None}, "input_file_id"),
         ({"input_file_id": 7}, "input_file_id"),
+        ({"input_file_id": "file_\0"}, "input_file_id"),
+        ({"input_file_id": "f" * 300}, "input_file_id"),
         ({"endpoint": None}, "endpoint"),
         ({"endpoint": "/v1/images/generations"}, "endpoint"),
         ({"endpoint": ["/v1/moderations"]}, "endpoint"),
@@ -107,3 +111,8 @@ def test_a_hash_tells_orders_apart_and_not_their_keys() -> None:
     first = read_order(WHOLE, "a").body_hash()
     assert read_order(dict(reversed(WHOLE.items())), "b").body_hash() == first
     assert read_order(WHOLE | {"completion_window": "6d"}, "a").body_hash() != first
+
+
+def test_endpoints_are_those_that_are_understood() -> None:
+    assert ENDPOINT_TASKS.keys() == ENDPOINTS.keys()
+    assert set(ENDPOINT_TASKS.values()) - {""} <= find_tasks().keys()
