@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from lepton_tasks.bulk.outcomes import CANCELLED
-from lepton_tasks.bulk.plan import Plan
-from lepton_tasks.bulk.reader import LineReader
-from lepton_tasks.bulk.shards import Cut, Slot, cut_lines
+from lepton_tasks.bulk.lines import Problem
+from lepton_tasks.bulk.shards import Cut, Shard, Slot
 from lepton_tasks.errors import Overloaded
-from lepton_tasks.jobs import NewJob, Payload
+from lepton_tasks.jobs import NewJob
 from lepton_tasks.producer import Producer
-from lepton_tasks.states import BatchState
 
 _PUT_SHARDS: Final = 16
 """Shards a transaction: enough to share its cost, few enough not to hold up the workers."""
@@ -23,43 +21,71 @@ _LONGEST_WAIT: Final = 5.0
 """Seconds after which a full backlog is tried again, however long it asks to wait."""
 
 
+class Errand(Protocol):
+    """Whose shards they are, and what job each one makes."""
+
+    @property
+    def tenant(self) -> str:
+        """Who owns the batch."""
+        ...
+
+    @property
+    def batch_id(self) -> str:
+        """The batch."""
+        ...
+
+    def job(self, shard: Shard, ordinal: int) -> NewJob:
+        """Make the job of a shard."""
+        ...
+
+    def given_up(self) -> Problem | None:
+        """Say why no new shard is to be submitted any more; None while they are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A cut without its texts. ``ordinal`` is None where no shard has to be waited for.
+    """A cut without its texts: its shards are to have so many ``items`` as outputs.
+
+    ``shards`` is 0 where none has to be waited for.
 
     ``position`` is how many bytes of the input were read when it was cut.
     """
 
     number: int
     ordinal: int | None
+    shards: int
     slots: tuple[Slot, ...]
+    items: int
+    characters: int
     position: int
 
 
 class Feeder:
-    """Reads, cuts and submits. ``broken`` tells that the end of the input could not be read.
+    """Takes cuts and submits them. ``broken`` tells that the input could not be read to its end.
 
     Cuts for which the tenant's backlog has no room are kept, and submitted when it has.
     """
 
     def __init__(
         self,
-        plan: Plan,
         producer: Producer,
-        reader: LineReader,
-        batch_id: str,
-        first_cut: int,
+        errand: Errand,
+        cuts: Iterator[Cut],
+        position: Callable[[], int],
+        first_cut: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Go on at the cut ``first_cut``; shards that the store has are not submitted again."""
-        self._plan = plan
+        """Submit ``cuts`` from ``first_cut`` on, but for the shards that the store has.
+
+        ``position`` says how many bytes of the input were read.
+        """
         self._producer = producer
-        self._reader = reader
-        self._batch_id = batch_id
+        self._errand = errand
+        self._cuts = cuts
+        self._position = position
         self._first_cut = first_cut
-        self._tenant = producer.settings.default_tenant
-        self._cuts = cut_lines(reader, plan.shard_size)
-        self._submitted = producer.store.batches.next_ordinal(self._tenant, batch_id)
+        self._submitted = producer.store.batches.next_ordinal(errand.tenant, errand.batch_id)
         self._clock = clock
         self._kept: list[tuple[Cut, int]] = []
         self._again_at = float("-inf")
@@ -78,17 +104,22 @@ class Feeder:
         """Seconds for which the backlog has had no room."""
         return 0.0 if self.waiting_since is None else self._clock() - self.waiting_since
 
-    def feed(self, room: int, stop: threading.Event) -> list[InFlight]:
+    def feed(
+        self, room: int, stop: threading.Event, characters: int = sys.maxsize
+    ) -> list[InFlight]:
         """Submit about ``room`` lines, fewer at the end of the input or once ``stop`` is set.
 
-        Fewer also while the tenant's backlog is full: it never waits for room.
+        Fewer also where they have about so many ``characters``, and while the tenant's
+        backlog is full: it never waits for room.
         """
         flying: list[InFlight] = []
         if self._kept and (stop.is_set() or not self._submit_kept(flying)):
             return flying
         cuts: list[tuple[Cut, int]] = []
+        shards = 0
         room -= sum(len(one.slots) for one in flying)
-        while room > 0 and not stop.is_set():
+        characters -= sum(one.characters for one in flying)
+        while room > 0 and characters > 0 and not stop.is_set():
             cut = next(self._cuts, None)
             if cut is None:
                 self._ended = True
@@ -97,11 +128,13 @@ class Feeder:
             if cut.number < self._first_cut:
                 continue
             room -= len(cut.slots)
-            cuts.append((cut, self._reader.position))
-            if len(cuts) == _PUT_SHARDS:
+            characters -= cut.characters
+            shards += max(1, len(cut.shards))
+            cuts.append((cut, self._position()))
+            if shards >= _PUT_SHARDS:
                 if not self._submit(cuts, flying):
                     return flying
-                cuts = []
+                cuts, shards = [], 0
         self._submit(cuts, flying)
         return flying
 
@@ -113,14 +146,16 @@ class Feeder:
 
     def _submit(self, cuts: list[tuple[Cut, int]], flying: list[InFlight]) -> bool:
         """Submit ``cuts`` and add them to ``flying``; False where they had to be kept."""
-        new = {cut.number for cut, _ in cuts if self._is_new(cut)}
-        if new and self._batch_is_cancelled():
+        new = [cut for cut, _ in cuts if self._is_new(cut)]
+        problem = self._errand.given_up() if new else None
+        if problem is not None:
             flying += [
-                _given_up(cut, at) if cut.number in new else _flying(cut, at) for cut, at in cuts
+                _given_up(cut, at, problem) if self._is_new(cut) else _flying(cut, at)
+                for cut, at in cuts
             ]
             return True
         try:
-            self._producer.put([self._job(cut) for cut, _ in cuts if cut.number in new])
+            self._producer.put([job for cut in new for job in self._jobs(cut)])
         except Overloaded as refusal:
             self._kept = cuts
             self._again_at = self._clock() + min(refusal.retry_after, _LONGEST_WAIT)
@@ -133,29 +168,26 @@ class Feeder:
         return True
 
     def _is_new(self, cut: Cut) -> bool:
+        # All shards of a cut are submitted in one transaction, so the first tells.
         return cut.ordinal is not None and cut.ordinal >= self._submitted
 
-    def _batch_is_cancelled(self) -> bool:
-        batch = self._producer.store.batches.get(self._tenant, self._batch_id)
-        return batch.state is BatchState.CANCELLED
-
-    def _job(self, cut: Cut) -> NewJob:
-        plan = self._plan
-        return NewJob(
-            tenant=self._tenant,
-            task=plan.task.name,
-            payload=Payload(cut.items, single=False, options=plan.options),
-            cost=plan.task.job_cost(cut.items, plan.options),
-            priority=plan.priority,
-            batch_id=self._batch_id,
-            ordinal=cut.ordinal,
-        )
+    def _jobs(self, cut: Cut) -> list[NewJob]:
+        first = cut.ordinal or 0
+        return [self._errand.job(shard, first + place) for place, shard in enumerate(cut.shards)]
 
 
 def _flying(cut: Cut, position: int) -> InFlight:
-    return InFlight(cut.number, cut.ordinal, cut.slots, position)
+    return InFlight(
+        cut.number,
+        cut.ordinal,
+        len(cut.shards),
+        cut.slots,
+        cut.items,
+        cut.characters,
+        position,
+    )
 
 
-def _given_up(cut: Cut, position: int) -> InFlight:
-    slots = tuple(slot._replace(problem=slot.problem or CANCELLED) for slot in cut.slots)
-    return InFlight(cut.number, None, slots, position)
+def _given_up(cut: Cut, position: int, problem: Problem) -> InFlight:
+    slots = tuple(slot._replace(problem=slot.problem or problem) for slot in cut.slots)
+    return InFlight(cut.number, None, 0, slots, 0, cut.characters, position)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import orjson
 
@@ -21,6 +21,13 @@ OVERLONG: Final = ("line_too_long", f"the line is longer than {MAX_LINE_BYTES >>
 LineId = str | int | None
 
 
+class Problem(NamedTuple):
+    """Why a line has no output."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line that the task can take. ``number`` counts from 1, as editors do."""
@@ -28,6 +35,16 @@ class Line:
     number: int
     id: LineId
     item: Any
+
+    work: ClassVar[None] = None
+    problem: ClassVar[None] = None
+    reply: ClassVar[None] = None
+    final: ClassVar[bool] = False
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        """What it asks the task for: one item."""
+        return (self.item,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,15 @@ class BadLine:
     code: str
     message: str
     final: bool = False
+
+    work: ClassVar[None] = None
+    items: ClassVar[tuple[()]] = ()
+    reply: ClassVar[None] = None
+
+    @property
+    def problem(self) -> Problem:
+        """What is wrong with it."""
+        return Problem(self.code, self.message)
 
 
 def read_jsonl(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lepton_tasks.bulk.shards import Problem
+from lepton_tasks.bulk.lines import Problem
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import JobState
 

@@ -14,7 +14,8 @@ import orjson
 
 from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.bulk.journal import sync_folder
-from lepton_tasks.bulk.shards import Problem, Slot
+from lepton_tasks.bulk.lines import Problem
+from lepton_tasks.bulk.shards import Slot
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.managed import Closing
 

@@ -1,8 +1,6 @@
 """A run: lines in, shards through the queue, outputs out in input order.
 
-At most about :data:`WINDOW` lines are between input and output at any time, so
-neither memory nor Redis nor the queue grows with the file. What makes each line come
-out exactly once, whenever this process is killed:
+What makes each line come out exactly once, whenever this process is killed:
 
 - a shard's batch and ordinal are on its row, so the store knows which shards were
   submitted, and none is submitted twice;
@@ -17,33 +15,64 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from lepton_tasks.bulk.errors import RunStopped
-from lepton_tasks.bulk.feeder import Feeder, InFlight
-from lepton_tasks.bulk.outcomes import outcomes_of
+from lepton_tasks.bulk.conveyor import WINDOW, Conveyor, Dealt
+from lepton_tasks.bulk.feeder import Feeder
+from lepton_tasks.bulk.lines import Problem
+from lepton_tasks.bulk.outcomes import CANCELLED
 from lepton_tasks.bulk.outputs import problem_line, result_line
-from lepton_tasks.bulk.plan import readable
+from lepton_tasks.bulk.plan import Plan, readable
 from lepton_tasks.bulk.progress import Display, Standing
-from lepton_tasks.bulk.shards import Problem, Slot
+from lepton_tasks.bulk.shards import Shard, cut_lines
 from lepton_tasks.bulk.summary import Ending, Summary
 from lepton_tasks.bulk.workspace import Workspace
 from lepton_tasks.errors import InvalidInput, NotFound
-from lepton_tasks.jobs import Job
+from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.producer import Producer
 from lepton_tasks.queues import queue_name
 from lepton_tasks.states import BatchState
 
-WINDOW: Final = 4_096
-"""Lines in flight."""
-_PAGE_SHARDS: Final = 32
 _POLL_SECONDS: Final = 0.5
 _SETTLE_SECONDS: Final = 0.02
 _CHECKPOINT_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedErrand:
+    """The shards of a plan: all ask the same."""
+
+    plan: Plan
+    producer: Producer
+    batch_id: str
+
+    @property
+    def tenant(self) -> str:
+        """Commands are run by the default tenant."""
+        return self.producer.settings.default_tenant
+
+    def job(self, shard: Shard, ordinal: int) -> NewJob:
+        """Make the job of a shard."""
+        plan = self.plan
+        return NewJob(
+            tenant=self.tenant,
+            task=plan.task.name,
+            payload=Payload(shard.items, single=False, options=plan.options),
+            cost=plan.task.job_cost(shard.items, plan.options),
+            priority=plan.priority,
+            batch_id=self.batch_id,
+            ordinal=ordinal,
+        )
+
+    def given_up(self) -> Problem | None:
+        """No new shard is submitted once the batch was cancelled."""
+        batch = self.producer.store.batches.get(self.tenant, self.batch_id)
+        return CANCELLED if batch.state is BatchState.CANCELLED else None
 
 
 class BatchRun:
@@ -73,10 +102,6 @@ class BatchRun:
         self._window = window
         self._checkpoint_seconds = checkpoint_seconds
 
-        self._flying: deque[InFlight] = deque()
-        self._lines_in_flight = 0
-        self._next_cut = self._journal.next_cut
-        self._position = 0
         self._old_lines = self._journal.tally.lines
         self._old_seconds = self._journal.seconds
         self._began = self._checkpointed = self._looked = time.monotonic()
@@ -94,20 +119,24 @@ class BatchRun:
             self._store.batches.cancel(self._tenant, self._workspace.abandoned)
         self._open_batch()
         self._look_for_workers()
+        errand = PlannedErrand(self._plan, self._producer, self._journal.batch_id)
+        first = self._journal.next_cut
         with self._plan.reader() as reader:
-            feeder = Feeder(
-                self._plan, self._producer, reader, self._journal.batch_id, self._next_cut
-            )
+            cuts = cut_lines(reader, self._plan.shard_size)
+            feeder = Feeder(self._producer, errand, cuts, lambda: reader.position, first)
+            finished = partial(self._store.jobs.shards, self._tenant, errand.batch_id)
+            belt = Conveyor(feeder, finished, self._write, next_cut=first, window=self._window)
             while not self._stop.is_set():
-                self._fill(feeder)
-                moved = self._collect()
-                self._show(reader.size)
-                if feeder.exhausted and not self._flying:
-                    return self._finish(feeder.broken)
+                belt.fill(self._stop)
+                self._tell_of_backlog(feeder.waited)
+                moved = self._collect(belt)
+                self._show(belt, reader.size)
+                if belt.empty:
+                    return self._finish(belt, feeder.broken)
                 if not moved:
                     self._wait()
-            self._collect()
-        self._checkpoint()
+            self._collect(belt)
+        self._checkpoint(belt)
         return self._summary(Ending.INTERRUPTED)
 
     def _open_batch(self) -> None:
@@ -130,16 +159,6 @@ class BatchRun:
                 self._plan.webhook,
             )
 
-    def _fill(self, feeder: Feeder) -> None:
-        """Fill the window, but not for the sake of single shards."""
-        room = self._window - self._lines_in_flight
-        if feeder.exhausted or room < self._window // 4:
-            return
-        for cut in feeder.feed(room, self._stop):
-            self._flying.append(cut)
-            self._lines_in_flight += len(cut.slots)
-        self._tell_of_backlog(feeder.waited)
-
     def _tell_of_backlog(self, waited: float) -> None:
         """Tell once when there is no room for long, and once when there is again."""
         if waited > _PATIENCE_SECONDS and not self._told_of_backlog:
@@ -152,44 +171,20 @@ class BatchRun:
             self._display.note("there is room again")
         self._told_of_backlog = waited > _PATIENCE_SECONDS
 
-    def _collect(self) -> bool:
+    def _collect(self, belt: Conveyor) -> bool:
         """Write what is done, in order, up to the first shard that is not; True if any was."""
-        finished: deque[Job] = deque()
-        before = self._next_cut
-        while self._flying:
-            head = self._flying[0]
-            outcomes: Sequence[Any] = ()
-            if head.ordinal is not None:
-                if not finished:
-                    finished.extend(
-                        self._store.jobs.shards(
-                            self._tenant, self._journal.batch_id, head.ordinal, _PAGE_SHARDS
-                        )
-                    )
-                if not finished:
-                    break
-                outcomes = outcomes_of(finished.popleft())
-            self._write(head.slots, outcomes)
-            self._flying.popleft()
-            self._lines_in_flight -= len(head.slots)
-            self._next_cut = head.number + 1
-            self._position = head.position
-        moved = self._next_cut > before
+        moved = belt.collect()
         if moved:
             self._looked = time.monotonic()
             if self._looked >= self._checkpointed + self._checkpoint_seconds:
-                self._checkpoint()
+                self._checkpoint(belt)
         return moved
 
-    def _write(self, slots: Sequence[Slot], outcomes: Sequence[Any]) -> None:
-        good = sum(slot.problem is None for slot in slots)
-        if len(outcomes) != good:
-            raise RunStopped(f"a shard has {len(outcomes)} outputs for {good} lines of the input")
+    def _write(self, lines: Iterator[Dealt]) -> None:
         tally = self._journal.tally
         results, problems = [], []
-        left = iter(outcomes)
-        for slot in slots:
-            outcome = next(left) if slot.problem is None else slot.problem
+        for slot, _, outcomes in lines:
+            outcome = slot.problem or outcomes[0]
             if isinstance(outcome, Problem):
                 problems.append(problem_line(slot, outcome))
                 tally.add_error(outcome.code)
@@ -220,12 +215,12 @@ class BatchRun:
             self._display.note(f"a worker for {name} is running")
         self._workers_seen = seen
 
-    def _checkpoint(self) -> None:
-        self._workspace.checkpoint(self._next_cut, self._seconds)
+    def _checkpoint(self, belt: Conveyor) -> None:
+        self._workspace.checkpoint(belt.next_cut, self._seconds)
         self._checkpointed = time.monotonic()
 
-    def _finish(self, broken: bool) -> Summary:
-        self._checkpoint()
+    def _finish(self, belt: Conveyor, broken: bool) -> Summary:
+        self._checkpoint(belt)
         batches, batch_id = self._store.batches, self._journal.batch_id
         lines = self._journal.tally.lines
         refused = lines - batches.get(self._tenant, batch_id).done_items
@@ -239,11 +234,11 @@ class BatchRun:
     def _seconds(self) -> float:
         return self._old_seconds + time.monotonic() - self._began
 
-    def _show(self, size: int) -> None:
+    def _show(self, belt: Conveyor, size: int) -> None:
         tally = self._journal.tally
         self._display.show(
             Standing(
-                done=self._position,
+                done=0 if belt.last is None else belt.last.position,
                 size=size,
                 lines=tally.lines,
                 errors=tally.errors,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from lepton_tasks.bulk.feeder import Feeder, InFlight
 from lepton_tasks.bulk.outcomes import CANCELLED
 from lepton_tasks.bulk.plan import Plan
 from lepton_tasks.bulk.reader import LineReader
-from lepton_tasks.bulk.shards import Slot
+from lepton_tasks.bulk.run import PlannedErrand
+from lepton_tasks.bulk.shards import Slot, cut_lines
 from lepton_tasks.queues import Priority
 from lepton_tasks.store.tables import JobRow
 from tests.lepton_tasks.bulk.conftest import Bench, MakePlan
@@ -33,8 +35,16 @@ class Feeding:
         self._plan = plan
         bench.store.batches.create(TENANT, BATCH, plan.task.name, plan.priority, "in.jsonl")
 
-    def feeder(self, reader: LineReader, first_cut: int = 0) -> Feeder:
-        return Feeder(self._plan, self._bench.producer, reader, BATCH, first_cut)
+    def feeder(
+        self,
+        reader: LineReader,
+        first_cut: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Feeder:
+        producer, plan = self._bench.producer, self._plan
+        errand = PlannedErrand(plan, producer, BATCH)
+        cuts = cut_lines(reader, plan.shard_size)
+        return Feeder(producer, errand, cuts, lambda: reader.position, first_cut, clock)
 
     def all_at_once(self, first_cut: int = 0) -> list[InFlight]:
         with self._plan.reader() as reader:
@@ -162,7 +172,7 @@ def test_while_the_backlog_is_full_cuts_are_kept_and_come_in_order(
     feeding = Feeding(bench, plan)
     stop = threading.Event()
     with plan.reader() as reader:
-        feeder = Feeder(plan, bench.producer, reader, BATCH, 0, clock)
+        feeder = feeding.feeder(reader, clock=clock)
         flying = feeder.feed(EVERYTHING, stop)
         assert [one.number for one in flying] == list(range(32))  # two transactions
         assert not feeder.exhausted
@@ -188,7 +198,7 @@ def test_a_batch_that_is_called_back_waits_for_no_room(bench: Bench, plan_for: M
     plan = plan_for(rows(20), shard_size=1)
     feeding = Feeding(bench, plan)
     with plan.reader() as reader:
-        feeder = Feeder(plan, bench.producer, reader, BATCH, 0, clock)
+        feeder = feeding.feeder(reader, clock=clock)
         assert len(feeder.feed(EVERYTHING, threading.Event())) == 16
         bench.store.batches.cancel(TENANT, BATCH)
         ahead += 60

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from lepton_tasks.bulk.lines import Problem
 from lepton_tasks.bulk.outcomes import CANCELLED, outcomes_of
-from lepton_tasks.bulk.shards import Problem
 from lepton_tasks.jobs import FinishedJob, Job
 from lepton_tasks.states import JobState
 from tests.support.held import held

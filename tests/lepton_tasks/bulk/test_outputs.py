@@ -13,13 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_tasks.bulk.errors import RunStopped
+from lepton_tasks.bulk.lines import Problem
 from lepton_tasks.bulk.outputs import Outputs, problem_line, result_line
-from lepton_tasks.bulk.shards import Problem, Slot
+from lepton_tasks.bulk.shards import Slot
 from lepton_tasks.errors import InvalidInput
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 slots = st.builds(
-    Slot, st.integers(1, 2**53), st.none() | texts | st.integers(-(2**53), 2**53), st.none()
+    Slot,
+    st.integers(1, 2**53),
+    st.none() | texts | st.integers(-(2**53), 2**53),
+    st.none(),
+    reply=st.none(),
 )
 
 
