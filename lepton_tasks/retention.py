@@ -42,7 +42,7 @@ class Retention:
         more = self._sweep_files() or more
         if self._keep:
             swept = self._store.retention.sweep(self._keep, self._tombstones)
-            more = more or swept.more
+            more = self._store.task_results.sweep(self._keep) or swept.more or more
             if swept.jobs or swept.batches or swept.deliveries:
                 logger.info(
                     "deleted what ended over %g days ago: %d jobs, %d batches, %d deliveries",

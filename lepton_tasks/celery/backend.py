@@ -17,6 +17,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Waiter
 from lepton_tasks.celery.broker import redis_url
+from lepton_tasks.celery.failures import JobFailed
 from lepton_tasks.errors import ConfigError, Gone, NotFound
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import JobState
@@ -130,8 +131,8 @@ def _meta(job: Job) -> dict[str, Any]:
     result: Any = job.output()
     if status in (states.FAILURE, states.REVOKED):
         error = job.error or {"code": job.state, "message": f"the job was {job.state}"}
-        name = "JobFailed" if status == states.FAILURE else "TaskRevokedError"
-        module = __name__ if status == states.FAILURE else "celery.exceptions"
+        name = JobFailed.__name__ if status == states.FAILURE else "TaskRevokedError"
+        module = JobFailed.__module__ if status == states.FAILURE else "celery.exceptions"
         result = {
             "exc_type": name,
             "exc_message": [f"{error['code']}: {error['message']}"],
@@ -150,12 +151,8 @@ def _meta(job: Job) -> dict[str, Any]:
 def _deleted(task_id: str, error: Gone) -> dict[str, Any]:
     """A failure, where Celery would wait for ever for what it takes to be pending."""
     failure = {
-        "exc_type": "JobFailed",
+        "exc_type": JobFailed.__name__,
         "exc_message": [f"{error.code}: {error}"],
-        "exc_module": __name__,
+        "exc_module": JobFailed.__module__,
     }
     return {"task_id": task_id, "status": states.FAILURE, "result": failure, "traceback": None}
-
-
-class JobFailed(Exception):
-    """A job ended as failed; the message holds the error's code and text."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lepton_tasks.canvas.canvas import Canvas
 from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob
 from lepton_tasks.states import JobState
+from lepton_tasks.store.canvases import add_canvas
 from lepton_tasks.store.claim_statements import (
     claim_statement,
     claimed,
@@ -33,11 +36,14 @@ class Adoption:
     """A plain Celery message that has no row yet: the job it asks for, or why it cannot be one.
 
     ``error`` is the JSON of ``{code, message}``; the job is then stored as failed,
-    so that its producer's ``AsyncResult`` learns the reason.
+    so that its producer's ``AsyncResult`` learns the reason. One that was ``revoked`` before
+    is stored as cancelled. ``canvas`` is what is to follow the job's end.
     """
 
     job: NewJob
     error: str | None = None
+    canvas: Canvas | None = None
+    revoked: bool = False
 
 
 class ClaimStore:
@@ -49,6 +55,8 @@ class ClaimStore:
         self._finish_statement = finish_statement(database.dialect)
         self._release_statement = release_statement(database.dialect)
         self._retry_statement = retry_statement(database.dialect)
+        self.calls_owed = threading.Event()
+        """Set when an end that went through here may owe calls (`follow_ups.py`)."""
 
     def claim(
         self, worker_id: str, job_ids: Sequence[str], adoptions: Sequence[Adoption] = ()
@@ -63,10 +71,13 @@ class ClaimStore:
         leaves its job queued, and the reconciler misses the message. A worker that
         outlives the database's crash cannot write then, because its claim id is gone.
         """
-        return self._database.transact(
+        claims = self._database.transact(
             lambda connection: self._claim(connection, worker_id, job_ids, adoptions),
             durable=bool(adoptions),
         )
+        if any(adoption.canvas is not None for adoption in adoptions):
+            self.calls_owed.set()
+        return claims
 
     def _claim(
         self,
@@ -103,18 +114,25 @@ class ClaimStore:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
         clock = connection.execute(select(now())).scalar_one()
         row = new_row(adoption.job, clock)
-        if adoption.error is not None:
-            row |= {"state": JobState.FAILED, "error": adoption.error, "finished_at": clock}
+        ends = adoption.error is not None or adoption.revoked
+        if ends:
+            state = JobState.CANCELLED if adoption.revoked else JobState.FAILED
+            error = None if adoption.revoked else adoption.error
+            row |= {"state": state, "error": error, "finished_at": clock}
+        if adoption.canvas is not None:
+            row["canvas"] = True
         added = connection.execute(
             dialect.insert(jobs)
             .values(row)
             .on_conflict_do_nothing(index_elements=["id"])
             .returning(jobs.c.id)
         ).first()
-        if added is not None and adoption.error is not None:
+        if added is not None and adoption.canvas is not None:
+            add_canvas(connection, adoption.job.id, adoption.canvas)
+        if added is not None and ends:
             ended = select(*SETTLED_COLUMNS).where(jobs.c.id == adoption.job.id)
             settle(connection, connection.execute(ended).all())
-        return adoption.job.id if adoption.error is None else None
+        return None if ends else adoption.job.id
 
     def finish(self, finished: Sequence[FinishedJob]) -> set[str]:
         """Write results, batch counts and webhook deliveries in one transaction.
@@ -125,9 +143,14 @@ class ClaimStore:
         """
         if not finished:
             return set()
-        return self._database.transact(lambda connection: self._finish(connection, finished))
+        ids, owed = self._database.transact(lambda connection: self._finish(connection, finished))
+        if owed:
+            self.calls_owed.set()
+        return ids
 
-    def _finish(self, connection: Connection, finished: Sequence[FinishedJob]) -> set[str]:
+    def _finish(
+        self, connection: Connection, finished: Sequence[FinishedJob]
+    ) -> tuple[set[str], bool]:
         rows = connection.execute(
             self._finish_statement,
             {
@@ -144,8 +167,8 @@ class ClaimStore:
                 )
             },
         ).all()
-        settle(connection, rows, {item.claim.id: item.failed_items for item in finished})
-        return {row.id for row in rows}
+        owed = settle(connection, rows, {item.claim.id: item.failed_items for item in finished})
+        return {row.id for row in rows}, owed
 
     def cancelled(self, worker_id: str) -> list[str]:
         """Ids of the jobs that a worker runs and whose tenants want no answer any more."""

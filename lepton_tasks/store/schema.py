@@ -10,6 +10,7 @@ from sqlalchemy import String, column, false, inspect, select, table, update
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.store import (  # noqa: F401 - their tables are of the same metadata
     batch_tables,
+    canvas_tables,
     conversation_tables,
     corpus_tables,
     file_tables,

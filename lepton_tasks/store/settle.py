@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from lepton_tasks.states import BatchState, JobState
 from lepton_tasks.store.batch_tables import BatchRow
+from lepton_tasks.store.canvases import end_canvases
 from lepton_tasks.store.database import now
 from lepton_tasks.store.delivery_lanes import lane_of
 from lepton_tasks.store.events import Happened, owed_deliveries, subscribed
@@ -29,6 +30,7 @@ _JOB_COLUMNS: Final = (
     "items",
     "batch_id",
     "conversation_id",
+    "canvas",
     "webhook",
     "metadata",
     "result",
@@ -66,18 +68,26 @@ _TENTHS: Final = 10
 
 def settle(
     connection: Connection, ended: Sequence[Row[Any]], failed_items: dict[str, int] | None = None
-) -> None:
-    """Count ended jobs into their batches, answer their turns, create the deliveries they owe.
+) -> bool:
+    """Count ended jobs into their batches, answer their turns, create what they owe.
+
+    That is deliveries, and the calls of their canvases.
 
     ``failed_items`` gives, by job id, the inputs that failed inside a succeeded
     job; a job that did not succeed counts all its inputs as failed. Endpoints hear of a
     batch as a whole, and of jobs that are not part of one.
+
+    Returns:
+        Whether calls may be owed now.
     """
     end_turns(connection, ended)
     done: defaultdict[str, int] = defaultdict(int)
     failed: defaultdict[str, int] = defaultdict(int)
     happened = []
+    followed = []
     for row in ended:
+        if row.canvas:
+            followed.append(row)
         if row.batch_id is not None:
             done[row.batch_id] += row.items
             succeeded = row.state == JobState.SUCCEEDED
@@ -114,6 +124,9 @@ def settle(
         happened.extend(_complete(connection, sorted(done)))
     if happened:
         deliver(connection, owed_deliveries(connection, happened))
+    if followed:
+        end_canvases(connection, followed)
+    return bool(followed)
 
 
 def complete_batches(connection: Connection, batch_ids: Sequence[str]) -> None:

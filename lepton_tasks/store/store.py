@@ -5,6 +5,7 @@ from __future__ import annotations
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.batch_orders import BatchOrderStore
 from lepton_tasks.store.batches import BatchStore
+from lepton_tasks.store.canvases import CanvasStore
 from lepton_tasks.store.claims import ClaimStore
 from lepton_tasks.store.conversations import ConversationStore
 from lepton_tasks.store.corpora import CorpusStore
@@ -16,6 +17,7 @@ from lepton_tasks.store.documents import DocumentStore
 from lepton_tasks.store.due import DueStore
 from lepton_tasks.store.endpoints import EndpointStore
 from lepton_tasks.store.files import FileStore
+from lepton_tasks.store.follow_ups import FollowUpStore
 from lepton_tasks.store.jobs import JobStore
 from lepton_tasks.store.keys import KeyStore
 from lepton_tasks.store.leases import LeaseStore
@@ -27,6 +29,7 @@ from lepton_tasks.store.retention import RetentionStore
 from lepton_tasks.store.schema import check_schema, check_writable, schema_revision, upgrade_schema
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
+from lepton_tasks.store.task_results import TaskResultStore
 from lepton_tasks.store.waits import WaitStore
 
 
@@ -58,6 +61,9 @@ class Store:
         self.corpus_index = CorpusIndexStore(database)
         self.progress = ProgressStore(database)
         self.waits = WaitStore(database)
+        self.canvases = CanvasStore(database)
+        self.follow_ups = FollowUpStore(database)
+        self.task_results = TaskResultStore(database)
         self.conversations = ConversationStore(database)
 
     def close(self) -> None:

@@ -125,6 +125,8 @@ class JobRow(SQLModel, table=True):
     redrives: str | None = Field(default=None, sa_column=Column(Text))
     retries: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     """How often it was put back because its failure might pass."""
+    canvas: bool | None = None
+    """True where something is to follow its end (`lepton_tasks/store/canvases.py`), else NULL."""
 
 
 class TombstoneRow(SQLModel, table=True):

@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.celery.app import make_app
-from lepton_tasks.celery.backend import JobFailed
+from lepton_tasks.celery.failures import JobFailed
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.jobs import Submitted
 from lepton_tasks.producer import Producer

@@ -9,7 +9,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult
 
 from lepton_tasks.celery.app import make_app
-from lepton_tasks.celery.backend import JobFailed
+from lepton_tasks.celery.failures import JobFailed
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
