@@ -26,12 +26,16 @@ def train(
     ],
     name: Annotated[str, typer.Option(help="Catalogue name of the model to make.")],
     base: Annotated[str, typer.Option(help="Text classifier to go on from.")] = "",
-    method: Annotated[str, typer.Option(help="ngram-head, encoder-head or lora.")] = "ngram-head",
+    method: Annotated[
+        str, typer.Option(help="ngram-head, encoder-head, lora or top-layers.")
+    ] = "ngram-head",
     task: Annotated[
         str, typer.Option(help="classification or sentiment; the base's when left out.")
     ] = "",
     epochs: Annotated[int, typer.Option(help="Passes over the rows; 0 for the usual.")] = 0,
-    layers: Annotated[int, typer.Option(help="lora: how many of the last layers to tune.")] = 2,
+    layers: Annotated[
+        int, typer.Option(help="lora, top-layers: how many of the last layers to tune; 0 for two.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed and rows, the same weights.")] = 7,
     holdout: Annotated[float, typer.Option(help="Share of the rows to measure with.")] = 0.2,
     language: Annotated[str, typer.Option(help="en or zh; found out from each row.")] = "",
@@ -68,11 +72,16 @@ def train(
     """
     settings = load_settings()
     item = read_item(file, settings)
-    given = {"base": base, "task": task, "epochs": epochs, "language": language}
+    given = {
+        "base": base,
+        "task": task,
+        "epochs": epochs,
+        "layers": layers,
+        "language": language,
+    }
     options: dict[str, Any] = {
         "model": name,
         "method": method,
-        "layers": layers,
         "seed": seed,
         "holdout": holdout,
         "require_better": require_better,

@@ -15,7 +15,7 @@ from lepton_tasks.nlp.long_running import LongRunInput
 MOST_ROWS: Final = 10_000
 """Rows that a job may carry itself; more come as a file."""
 MODEL_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-Method = Literal["ngram-head", "encoder-head", "lora"]
+Method = Literal["ngram-head", "encoder-head", "lora", "top-layers"]
 
 
 class TrainingItem(TaskItem):
@@ -54,8 +54,9 @@ class TrainingOptions(TaskOptions):
     what the model will serve: the base's, else classification.
 
     ``ngram-head`` learns weights of hashed n-grams, ``encoder-head`` weights over the vectors of
-    the base's encoder, ``lora`` also tunes the last ``layers`` of that encoder by low-rank
-    adapters. ``epochs`` are passes over the rows for ``lora``, rounds of ten steps for heads.
+    the base's encoder, ``lora`` also tunes the last ``layers`` (2) of that encoder by low-rank
+    adapters, ``top-layers`` a copy of these layers, whole. ``epochs`` are passes over the rows for
+    both of these, rounds of ten steps for heads.
 
     ``holdout`` is the share of the rows that are kept to measure with. With ``require_better`` a
     model that is not better on them than its base, or than always saying the commonest label
@@ -70,7 +71,7 @@ class TrainingOptions(TaskOptions):
     task: Literal["classification", "sentiment"] | None = None
     method: Method = "ngram-head"
     epochs: int | None = Field(default=None, ge=1, le=100)
-    layers: int = Field(default=2, ge=1, le=12)
+    layers: int | None = Field(default=None, ge=1, le=12)
     seed: int = Field(default=7, ge=0, le=2**31 - 1)
     holdout: float = Field(default=0.2, ge=0.05, le=0.5)
     require_better: bool = False

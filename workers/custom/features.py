@@ -12,10 +12,13 @@ import torch
 from lepton_tasks.nlp.base import ModelInput
 from workers.custom.rows import Row
 from workers.engines.encoder import SentenceEncoder
+from workers.engines.packed import pack
 from workers.engines.text_classifier import TextClassifier
+from workers.engines.trunk import States
+from workers.engines.tuned import TunedTop, make_top
 from workers.features.ngrams import NgramSpec, bags
 from workers.longruns.child import RunFailed
-from workers.training.adapters import TunableTop, bert_of, lower_states, padded
+from workers.training.upper_layers import bert_of, lower_states
 
 Report = Callable[[float], None]
 """Is told which share is done."""
@@ -54,15 +57,11 @@ def ngrams(texts: Sequence[str], spec: NgramSpec) -> tuple[torch.Tensor, torch.T
 def vectors(
     encoder: SentenceEncoder,
     texts: Sequence[str],
-    adapters: Mapping[str, torch.Tensor],
+    upper: Mapping[str, torch.Tensor],
     report: Report,
 ) -> torch.Tensor:
-    """Vectors [texts, width], float64, of the encoder or of layers tuned by ``adapters``."""
-    top = None
-    if adapters:
-        top = TunableTop(bert_of(encoder), first_layer(adapters), rank_of(adapters))
-        top.begin_from(adapters)
-        top.eval()
+    """Vectors [texts, width], float64, of the encoder or of the tuned layers ``upper``."""
+    top = top_of(encoder, upper)
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     found = torch.zeros(len(texts), encoder.width, dtype=torch.float64)
     for start in range(0, len(order), _AT_ONCE):
@@ -72,7 +71,9 @@ def vectors(
             if top is None:
                 made = encoder.forward(encoder.tokenize(own))
             else:
-                made = top(*padded(lower_states(encoder, own, first_layer(adapters), _silent)))
+                bert, batch = bert_of(encoder), pack(encoder.tokenize(own), encoder.trunk.device)
+                hidden = bert.through(top.layers, bert.embed(batch), batch)
+                made = States(hidden, batch.starts).vectors
         found[rows] = made.double()
         report((start + len(rows)) / len(order))
     return found
@@ -94,8 +95,9 @@ def states(
         if tokens > MOST_TOKENS:
             raise RunFailed(
                 "too_many_rows",
-                f"lora takes {MOST_TOKENS:,} tokens at most, and the first {start + _AT_ONCE:,} "
-                "rows have more; send fewer, or take ngram-head or encoder-head",
+                f"tuning layers takes {MOST_TOKENS:,} tokens at most, and the first "
+                f"{start + _AT_ONCE:,} rows have more; send fewer, or take ngram-head or "
+                "encoder-head",
             )
         report(len(found) / len(texts))
     return found
@@ -116,9 +118,14 @@ def log_scores(engine: TextClassifier, rows: Sequence[Row], report: Report) -> t
     return torch.tensor(found, dtype=torch.float64).log()
 
 
-def first_layer(adapters: Mapping[str, torch.Tensor]) -> int:
-    """The lowest layer that ``adapters``, named as in a model folder, tune."""
-    return min(int(name.split(".")[1]) for name in adapters)
+def top_of(encoder: SentenceEncoder, upper: Mapping[str, torch.Tensor]) -> TunedTop | None:
+    """The layers that ``upper``, named as in a model folder, make; None where it is empty."""
+    return make_top(upper, encoder.trunk.architecture, "the base")
+
+
+def first_layer(upper: Mapping[str, torch.Tensor]) -> int:
+    """The lowest layer that ``upper``, named as in a model folder, tune."""
+    return min(int(name.split(".")[1]) for name in upper)
 
 
 def rank_of(adapters: Mapping[str, torch.Tensor]) -> int:

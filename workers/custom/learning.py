@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
 
-from workers.custom.features import Report, first_layer, ngrams, rank_of, states
+from workers.custom.features import Report, first_layer, ngrams, rank_of, states, top_of
 from workers.custom.keeper import Keeper, State
 from workers.custom.logistic import Problem, Solver
 from workers.engines.encoder import SentenceEncoder
+from workers.engines.tuned import WHOLE
 from workers.features.ngrams import NgramSpec
-from workers.training.adapter_run import AdapterRun
-from workers.training.adapters import AdapterRecipe, bert_of
+from workers.longruns.child import RunFailed
 from workers.training.classifier import SoftmaxHead
+from workers.training.upper_layers import AdaptedLayers, UpperLayers, WholeLayers, bert_of
+from workers.training.upper_run import UpperRecipe, UpperRun
 
 NGRAM_STRENGTH: Final = 10.0
 DENSE_STRENGTH: Final = 30.0
+WHOLE_RATE: Final = 2e-4
+WHOLE_DROPOUT: Final = 0.1
 _RANK: Final = 16
 _LOSS_STEPS: Final = 20
 
@@ -93,39 +98,30 @@ class Learner:
     def tuned(
         self,
         unit: str,
-        encoder: SentenceEncoder,
+        tuning: Tuning,
         texts: Sequence[str],
         truth: Sequence[int],
         labels: int,
-        layers: int,
-        epochs: int,
-        seed: int,
         offset: torch.Tensor | None,
         head: SoftmaxHead | None,
-        adapters: Mapping[str, torch.Tensor],
         encoding: Report,
         say: Say,
     ) -> tuple[dict[str, torch.Tensor], SoftmaxHead]:
-        """Tune the last ``layers`` by adapters, from ``adapters`` and ``head`` on.
+        """Tune upper layers and a head, which begins as ``head`` if there is one.
 
-        Layers that ``adapters`` tune go on being tuned.
+        Returns the layers' tensors, as a model folder names them, and the head.
         """
         if (kept := self.keeper.finished(unit)) is None:
-            bert = bert_of(encoder)
-            first = max(0, len(bert.layers) - layers)
-            rank = _RANK
-            if adapters:
-                first, rank = min(first, first_layer(adapters)), rank_of(adapters)
-            run = AdapterRun(
-                bert,
-                states(encoder, texts, first, encoding),
+            recipe = tuning.recipe()
+            run = UpperRun(
+                partial(tuning.make, recipe),
+                states(tuning.encoder, texts, recipe.first, encoding),
                 np.array(truth, dtype=np.int64),
                 labels,
-                AdapterRecipe(first=first, rank=rank, epochs=epochs, dropout=0.0),
-                seed,
+                recipe,
+                tuning.seed,
                 offset,
                 head,
-                adapters,
             )
             if (state := self.keeper.current(unit)) is not None:
                 run.restore(*state)
@@ -141,13 +137,58 @@ class Learner:
             kept = self.keeper.finish(
                 unit,
                 {
-                    **made.adapters,
+                    **made.tensors,
                     "head": torch.from_numpy(made.head.weights),
                     "bias": torch.from_numpy(made.head.bias),
                 },
             )
         own = {name: one for name, one in kept.items() if name not in ("head", "bias")}
         return own, SoftmaxHead(kept["head"].numpy(), kept["bias"].numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the last ``layers`` of an encoder are tuned: by adapters, or ``whole``.
+
+    ``upper`` are tensors of layers that were tuned before, which go on being tuned.
+    """
+
+    encoder: SentenceEncoder
+    upper: Mapping[str, torch.Tensor]
+    whole: bool
+    layers: int
+    epochs: int
+    seed: int
+
+    def recipe(self) -> UpperRecipe:
+        """Which layers, and how.
+
+        Raises:
+            RunFailed: adapters are asked for over layers that were tuned whole.
+        """
+        first = max(0, len(bert_of(self.encoder).layers) - self.layers)
+        if self.upper:
+            first = min(first, first_layer(self.upper))
+        if self.whole:
+            return UpperRecipe(first, epochs=self.epochs, rate=WHOLE_RATE, dropout=WHOLE_DROPOUT)
+        if any(name.startswith(WHOLE) for name in self.upper):
+            raise RunFailed(
+                "wrong_method",
+                "the base's layers were tuned whole: take top-layers, or encoder-head",
+            )
+        rank = rank_of(self.upper) if self.upper else _RANK
+        return UpperRecipe(first, rank=rank, epochs=self.epochs, dropout=0.0)
+
+    def make(self, recipe: UpperRecipe) -> UpperLayers:
+        """The layers as they begin."""
+        bert = bert_of(self.encoder)
+        if self.whole:
+            before = top_of(self.encoder, self.upper)
+            layers = bert.layers if before is None else before.layers
+            return WholeLayers(bert, layers, recipe.first, recipe.dropout)
+        top = AdaptedLayers(bert, recipe.first, recipe.rank, recipe.dropout)
+        top.begin_from(self.upper)
+        return top
 
 
 def _at(rounds: int, weights: torch.Tensor) -> Callable[[], State]:

@@ -15,11 +15,11 @@ import torch
 from lepton_tasks.nlp.training import TrainingOptions
 from workers.custom.base import Base, Ground
 from workers.custom.features import log_scores, vectors
-from workers.custom.learning import Learner, Say
+from workers.custom.learning import Learner, Say, Tuning
 from workers.custom.rows import Row
 from workers.custom.writing import Change, write_changed
 from workers.engines.linear_heads import Heads
-from workers.engines.tuned import PREFIX
+from workers.engines.tuned import is_tuned
 from workers.features.ngrams import NgramSpec, bags
 from workers.longruns.child import RunFailed
 from workers.training.classifier import LanguageHeads, SoftmaxHead, save_classifier
@@ -32,7 +32,13 @@ SPECS: Final = {"zh": NgramSpec(1 << 16, (1, 4), (0, 0))}
 SPEC: Final = NgramSpec(1 << 16, (2, 5), (1, 2))
 _LEAST_ROWS: Final = 10
 
-Adapters = Mapping[str, torch.Tensor]
+TUNING: Final = ("lora", "top-layers")
+"""Methods that change upper layers of the encoder."""
+LAYERS: Final = 2
+"""That are tuned where the options name no number."""
+
+Upper = Mapping[str, torch.Tensor]
+"""Tensors of tuned layers, by their names in a model folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +91,14 @@ class Maker:
 
     def _change(self, base: Base, group: Group, heads: Heads, change: Change) -> None:
         language, method = group.language, self._method(group.language)
-        adapters = adapters_of(base)
+        upper = upper_of(base)
         said = partial(log_scores, base.engine, group.rows, self._report(language, "base"))
         if method == "ngram-head":
             if not any((*heads.spec.characters, *heads.spec.words)):
                 raise RunFailed(
                     "wrong_method",
-                    f"{base.entry.name} has no n-grams for {language}: take encoder-head or lora",
+                    f"{base.entry.name} has no n-grams for {language}: take encoder-head, lora or "
+                    "top-layers",
                 )
             change.ngrams[language] = self.learner.ngram_head(
                 f"{language}-ngrams",
@@ -103,20 +110,20 @@ class Maker:
                 self._say(language, "training"),
             )
         elif method == "encoder-head":
-            change.dense[language] = self._dense(group, adapters, said)
+            change.dense[language] = self._dense(group, upper, said)
         else:
             if sum(bool(part["encoder"]) for part in base.languages.values()) > 1:
                 raise RunFailed(
                     "wrong_method",
-                    f"{base.entry.name} reads several languages by its encoder, and lora would "
-                    "change what all of them stand on: take encoder-head",
+                    f"{base.entry.name} reads several languages by its encoder, and {method} "
+                    "would change what all of them stand on: take encoder-head",
                 )
             with torch.no_grad():
                 head = SoftmaxHead(
                     heads.dense.detach().double().numpy(), np.zeros(len(group.labels))
                 )
                 offset = ngram_logits(heads, group.texts)
-            change.adapters, tuned = self._tuned(group, adapters, offset, head)
+            change.upper, tuned = self._tuned(group, upper, offset, head)
             change.tuned[language] = tuned
 
     def make(self, rows: Sequence[Row], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -138,18 +145,18 @@ class Maker:
             and counts[language] >= _LEAST_ROWS
             and len({row.label for row in rows if row.language == language}) > 1
         }
-        if self.options.method == "lora":  # one set of tuned layers has one head over it
+        if self.options.method in TUNING:  # one set of tuned layers has one head over it
             apart -= {one for one in apart if self.ground.reads(one)}
         tables: dict[str, LanguageHeads] = {}
-        adapters: Adapters = {} if self.ground.base is None else adapters_of(self.ground.base)
+        upper: Upper = {} if self.ground.base is None else upper_of(self.ground.base)
         for language, own in _by_language(rows, apart | {main}, main).items():
             group = Group(language, own, sorted({row.label for row in own}))
-            tables[language], adapters = self._new(group, adapters)
+            tables[language], upper = self._new(group, upper)
         standing = any(one.dense is not None for one in tables.values())
         facts = {**facts, "fallback_language": main}
-        save_classifier(folder, tables, facts, adapters if standing else None)
+        save_classifier(folder, tables, facts, upper if standing else None)
 
-    def _new(self, group: Group, adapters: Adapters) -> tuple[LanguageHeads, Adapters]:
+    def _new(self, group: Group, upper: Upper) -> tuple[LanguageHeads, Upper]:
         language = group.language
         method = self._method(language)
         spec = SPECS.get(language, SPEC)
@@ -159,28 +166,26 @@ class Maker:
             group.truth,
             spec,
             group.zeros,
-            ROUNDS if method == "lora" else self.options.epochs or ROUNDS,
+            ROUNDS if method in TUNING else self.options.epochs or ROUNDS,
             self._say(language, "training"),
         )
         if method == "ngram-head":
-            return LanguageHeads(group.labels, spec, grams, None), adapters
+            return LanguageHeads(group.labels, spec, grams, None), upper
         if method == "encoder-head":
-            dense = self._dense(group, adapters, group.zeros)
+            dense = self._dense(group, upper, group.zeros)
         else:
-            adapters, dense = self._tuned(group, adapters, None, None)
+            upper, dense = self._tuned(group, upper, None, None)
         parts = grams.scaled(NGRAM_SHARE), dense.scaled(1 - NGRAM_SHARE)
-        return LanguageHeads(group.labels, spec, *parts), adapters
+        return LanguageHeads(group.labels, spec, *parts), upper
 
-    def _dense(
-        self, group: Group, adapters: Adapters, offset: Callable[[], torch.Tensor]
-    ) -> SoftmaxHead:
+    def _dense(self, group: Group, upper: Upper, offset: Callable[[], torch.Tensor]) -> SoftmaxHead:
         return self.learner.dense_head(
             f"{group.language}-dense",
             partial(
                 vectors,
                 self.ground.standing(),
                 group.texts,
-                adapters,
+                upper,
                 self._report(group.language, "encoding"),
             ),
             group.truth,
@@ -192,22 +197,27 @@ class Maker:
     def _tuned(
         self,
         group: Group,
-        adapters: Adapters,
+        upper: Upper,
         offset: torch.Tensor | None,
         head: SoftmaxHead | None,
-    ) -> tuple[Adapters, SoftmaxHead]:
-        return self.learner.tuned(
-            f"{group.language}-lora",
+    ) -> tuple[Upper, SoftmaxHead]:
+        options = self.options
+        tuning = Tuning(
             self.ground.standing(),
+            upper,
+            options.method == "top-layers",
+            options.layers or LAYERS,
+            options.epochs or EPOCHS,
+            options.seed,
+        )
+        return self.learner.tuned(
+            f"{group.language}-{options.method}",
+            tuning,
             group.texts,
             group.truth,
             len(group.labels),
-            self.options.layers,
-            self.options.epochs or EPOCHS,
-            self.options.seed,
             offset,
             head,
-            adapters,
             self._report(group.language, "encoding"),
             self._say(group.language, "training"),
         )
@@ -231,10 +241,10 @@ class Maker:
         return lambda share: self.say(language, stage, share)
 
 
-def adapters_of(base: Base) -> dict[str, torch.Tensor]:
-    """The adapters of a base's tuned layers, by name; none where it has none."""
+def upper_of(base: Base) -> dict[str, torch.Tensor]:
+    """The tensors of a base's tuned layers, by name; none where it has none."""
     found = base.folder.tensors.items()
-    return {name: one.float() for name, one in found if name.startswith(PREFIX)}
+    return {name: one.float() for name, one in found if is_tuned(name)}
 
 
 def ngram_logits(heads: Heads, texts: Sequence[str]) -> torch.Tensor:

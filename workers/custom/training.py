@@ -19,7 +19,7 @@ from workers.custom.base import Ground, check_labels, find_ground
 from workers.custom.card import card, headline
 from workers.custom.keeper import Keeper
 from workers.custom.learning import Learner
-from workers.custom.making import Maker
+from workers.custom.making import TUNING, Maker
 from workers.custom.measuring import majority, measure, predict
 from workers.custom.rows import Split, read_rows, split_rows
 from workers.engines.loader import load_engine
@@ -31,7 +31,7 @@ from workers.longruns.process import MODEL_FOLDER
 _MOST_THREADS: Final = 4
 _TRAINED: Final = 0.9
 """Share of the progress at which measuring begins."""
-_STAGES: Final = {"ngram-head": 1, "encoder-head": 3, "lora": 3}
+_STAGES: Final = {"ngram-head": 1, "encoder-head": 3, "lora": 3, "top-layers": 3}
 """Parts of a language's training, about: encoding, heads, layers."""
 
 
@@ -81,7 +81,7 @@ def train(request: Request, speaker: Speaker) -> Mapping[str, Any]:
     }
     goes_on = ground.base is not None and ground.base.knows(set(split.labels))
     languages = {row.language for row in split.train}
-    stages = _STAGES[options.method] + (goes_on and options.method != "lora")
+    stages = _STAGES[options.method] + (goes_on and options.method not in TUNING)
     pace = Pace(speaker, len(languages) * stages, len(split.train))
     maker = Maker(options, ground, Learner(keeper), pace)
     if goes_on and ground.base is not None:

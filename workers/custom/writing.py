@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 
 from workers.engines.folder import CONFIG, WEIGHTS, ModelFolder
+from workers.engines.tuned import is_tuned
 from workers.training.classifier import SoftmaxHead
 
 
@@ -19,13 +20,14 @@ from workers.training.classifier import SoftmaxHead
 class Change:
     """What was learned, by language: added weights of n-grams or vectors, or tuned ones.
 
-    ``tuned`` heads take the place of the base's dense weights; their bias is added.
+    ``tuned`` heads take the place of the base's dense weights; their bias is added. ``upper``
+    are tensors of tuned layers, in the place of all that the base has of these.
     """
 
     ngrams: dict[str, SoftmaxHead] = field(default_factory=dict)
     dense: dict[str, SoftmaxHead] = field(default_factory=dict)
     tuned: dict[str, SoftmaxHead] = field(default_factory=dict)
-    adapters: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    upper: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def write_changed(base: ModelFolder, change: Change, out: Path, facts: Mapping[str, Any]) -> None:
@@ -33,7 +35,10 @@ def write_changed(base: ModelFolder, change: Change, out: Path, facts: Mapping[s
 
     Biases are stored as float32, all else as float16.
     """
-    tensors = {name: one.double() for name, one in base.tensors.items()}
+    kept = {
+        name: one for name, one in base.tensors.items() if not (change.upper and is_tuned(name))
+    }
+    tensors = {name: one.double() for name, one in kept.items()}
     for language, head in change.ngrams.items():
         tensors[f"{language}.bag"] += torch.from_numpy(head.weights)
     for language, head in change.dense.items():
@@ -43,7 +48,7 @@ def write_changed(base: ModelFolder, change: Change, out: Path, facts: Mapping[s
     for part in (change.ngrams, change.dense, change.tuned):
         for language, head in part.items():
             tensors[f"{language}.bias"] += torch.from_numpy(head.bias)
-    tensors |= change.adapters
+    tensors |= change.upper
     stored = {
         name: (one.float() if name.endswith(".bias") else one.half()).contiguous()
         for name, one in tensors.items()

@@ -101,7 +101,7 @@ class TextClassifier:
         if self._encoder is not None:
             yield from self._encoder.tensors()
         if self.top is not None:
-            yield from self.top.adapters()
+            yield from self.top.own
 
     def tokenize(self, inputs: Sequence[ModelInput]) -> list[Encoded]:
         """Hash the n-grams of every text, and tokenise those that the encoder will see."""

@@ -20,7 +20,7 @@ MODULES: Final[Mapping[str, str]] = {
     "trainer": "workers.custom",
 }
 """What ``python -m`` runs for an item, by the engine that its task names."""
-REVISION: Final = "1"
+REVISION: Final = "2"
 """Of the rules by which the modules work."""
 
 

@@ -16,13 +16,13 @@ from lepton_tasks.nlp.clean import clean_text
 from lepton_tasks.nlp.sentiment import LABELS
 from workers.engines.encoder import SentenceEncoder
 from workers.features.ngrams import NgramSpec
-from workers.training.adapter_run import tune
-from workers.training.adapters import AdapterRecipe, lower_states
 from workers.training.classifier import LanguageHeads, SoftmaxHead, save_classifier
 from workers.training.command import say, training_parser
 from workers.training.datasets import DataMissing, DataSet, require
 from workers.training.linear import Floats, hashed
 from workers.training.softmax import NGRAM_C, fit_softmax
+from workers.training.upper_layers import lower_states
+from workers.training.upper_run import UpperRecipe, tune
 from workers.training.vectors import default_encoder
 
 _TEXT_LABEL: Final = '{"text": …, "label": "negative"|"positive"}'
@@ -48,7 +48,7 @@ SPECS: Final = {
     "en": NgramSpec(1 << 16, (2, 5), (1, 2)),
     "zh": NgramSpec(1 << 17, (1, 4), (0, 0)),
 }
-RECIPE: Final = AdapterRecipe(first=4, rank=16, epochs=2, rate=1e-3, dropout=0.0)
+RECIPE: Final = UpperRecipe(first=4, rank=16, epochs=2, rate=1e-3, dropout=0.0)
 TUNED_TWEETS: Final = 4_000
 """Of the tweets, those that layers are tuned on: they take minutes, n-grams seconds."""
 NGRAM_SHARE: Final = 0.5
@@ -136,7 +136,7 @@ def train(
         ngrams.scaled(NGRAM_SHARE),
         tuned.head.scaled(1 - NGRAM_SHARE),
     )
-    return {"en": english, "zh": chinese}, tuned.adapters
+    return {"en": english, "zh": chinese}, tuned.tensors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

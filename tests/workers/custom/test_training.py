@@ -140,7 +140,7 @@ def test_an_encoder_and_its_layers_are_learned_over(home: Path, run: Train) -> N
         for letters, label in (("aab aba baa", "negative"), ("zzy zyz yzz", "positive"))
     ]
     marked = [{**row, "label": f"{row['label']}!"} for row in rows]
-    for method in ("encoder-head", "lora"):
+    for method in ("encoder-head", "lora", "top-layers"):
         made = run(rows, model=f"on-{method}", base="blank", method=method, epochs=12, layers=1)
         answer: TrainingOutput = made["answer"]
         assert answer.base is not None and answer.new.f1 > answer.base.f1
@@ -149,8 +149,14 @@ def test_an_encoder_and_its_layers_are_learned_over(home: Path, run: Train) -> N
         own = run(marked, model=f"new-{method}", base="blank", method=method, task="classification")
         assert own["answer"].new.f1 > own["answer"].majority.f1
         assert served(home, own, marked) > 0.8
-    again = run(rows, model="again", base="on-lora", method="lora", epochs=2, layers=1)
-    assert served(home, again, rows) >= 0.8
+    goes_on = {"lora": ("lora", "top-layers"), "top-layers": ("top-layers", "encoder-head")}
+    for base, methods in goes_on.items():
+        for method in methods:
+            name = f"{method}-on-{base}"
+            again = run(rows, model=name, base=f"on-{base}", method=method, epochs=12, layers=1)
+            assert served(home, again, rows) >= 0.8
+    with pytest.raises(RunFailed, match="were tuned whole: take top-layers"):
+        run(rows, model="no-lora", base="on-top-layers", method="lora")
 
 
 def test_what_is_no_better_is_refused(run: Train) -> None:

@@ -130,6 +130,32 @@ def test_adapters_do_what_merged_weights_do(bench: Bench) -> None:
     assert_equal(run(bench.tuned, TEXTS), run(bench.merged, TEXTS))
 
 
+def test_weights_of_its_own_take_the_place_of_the_encoders(bench: Bench, tmp_path: Path) -> None:
+    encoder, folder = bench.folder.parent / "encoder", tmp_path / "whole"
+    weights = load_file(bench.folder.parent / "merged-encoder" / "model.safetensors")
+    own = {
+        f"layer.{FIRST}.{name}.weight": weights[f"encoder.layer.{FIRST}.{NAMES[name]}.weight"]
+        for name in ADAPTABLE
+    }
+    norm = f"encoder.layer.{FIRST}.output.LayerNorm"
+    own |= {f"layer.{FIRST}.norm.{one}": weights[f"{norm}.{one}"] for one in ("weight", "bias")}
+    add_tensors(write_heads(folder, seed=2), own)
+    entry = CatalogueEntry(
+        name="whole",
+        task="moderation",
+        engine="text-classifier",
+        folder=folder,
+        encoder_folder=encoder,
+        max_tokens=64,
+    )
+    engine = load_engine("moderation", {"whole": entry}, "cpu", "whole")
+    assert_equal(run(engine, TEXTS), run(bench.merged, TEXTS))
+    plain = sum(one.numel() for one in bench.plain.tensors())
+    assert sum(one.numel() for one in engine.tensors()) == plain + sum(
+        one.numel() for one in own.values()
+    )
+
+
 def test_a_mixed_micro_batch_equals_each_alone(bench: Bench) -> None:
     items = [
         (engine, encoded)
@@ -195,6 +221,9 @@ def test_one_copy_of_the_encoder(bench: Bench) -> None:
             r"adapter\.1\.norm\.up names",
         ),
         (lambda t: t.update({"adapter.2.key.up": torch.zeros(3, 7)}), "encoder of 2 layers"),
+        (lambda t: t.update({"layer.1.key.bias": torch.zeros(7)}), r"\(7,\) does not fit"),
+        (lambda t: t.update({"layer.1.key.down": torch.zeros(7)}), "names no weight"),
+        (lambda t: t.update({"layer.2.norm.weight": torch.zeros(7)}), "encoder of 2 layers"),
     ],
 )
 def test_adapters_that_do_not_fit_are_refused(

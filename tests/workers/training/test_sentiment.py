@@ -18,8 +18,8 @@ from workers.engines.loader import load_engine
 from workers.engines.trunks import Trunks
 from workers.features.ngrams import NgramSpec
 from workers.training import sentiment
-from workers.training.adapters import AdapterRecipe
 from workers.training.classifier import save_classifier
+from workers.training.upper_run import UpperRecipe
 
 OPINIONS = {
     "positive": ("a good film", "good and warm", "很好吃", "太好了", "好用"),
@@ -61,7 +61,7 @@ def test_what_is_trained_is_served(
 ) -> None:
     small = NgramSpec(1 << 10, (1, 3), (0, 0))
     monkeypatch.setattr(sentiment, "SPECS", {"en": small, "zh": small})
-    monkeypatch.setattr(sentiment, "RECIPE", AdapterRecipe(first=1, rank=2, epochs=1))
+    monkeypatch.setattr(sentiment, "RECIPE", UpperRecipe(first=1, rank=2, epochs=1))
     monkeypatch.setattr(sentiment, "NGRAM_SHARE", 0.9)  # the tiny encoder is random
     with one_thread():
         heads, adapters = sentiment.train(data, encoder, 7)

@@ -1,9 +1,10 @@
-"""Tuning by low-rank adapters, step by step: a run that can be stored and gone on with."""
+"""Tuning upper layers and a head, step by step: a run that can be stored and gone on with."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from workers.engines.bert import Bert
 from workers.engines.encoder import SentenceEncoder
-from workers.training.adapters import AdapterRecipe, Report, TunableTop, Tuned, bert_of, padded
 from workers.training.classifier import SoftmaxHead
+from workers.training.upper_layers import AdaptedLayers, Report, UpperLayers, bert_of, padded
 
 OnStep = Callable[[int, float], None]
 """Is told after each step how many are done and that step's loss; what it raises ends the run."""
@@ -24,8 +24,32 @@ _VECTOR_SCALE = 20.0
 """Vectors have norm 1; the head sees them larger, so that it learns as fast as the layers."""
 
 
-class AdapterRun:
-    """Learns adapters and a softmax head from states of layer ``recipe.first`` and labels.
+@dataclass(frozen=True, slots=True)
+class UpperRecipe:
+    """How the layers from ``first`` on are tuned. Rates are AdamW's, falling to 0.
+
+    ``rank`` is that of adapters, and of no meaning where layers are tuned whole.
+    """
+
+    first: int
+    rank: int = 16
+    epochs: int = 3
+    rate: float = 1e-3
+    head_rate: float = 3e-3
+    batch: int = 32
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was learned: tensors by their names in a model folder, and the head over them."""
+
+    tensors: dict[str, torch.Tensor]
+    head: SoftmaxHead
+
+
+class UpperRun:
+    """Learns upper layers and a softmax head from states of the lowest of them and labels.
 
     All randomness comes from the seed, so a run that was stored and gone on with ends as one
     that was not interrupted, on the same machine with the same number of threads.
@@ -33,19 +57,18 @@ class AdapterRun:
 
     def __init__(
         self,
-        bert: Bert,
+        make_top: Callable[[], UpperLayers],
         states: Sequence[torch.Tensor],
         truth: npt.NDArray[np.int64],
         labels: int,
-        recipe: AdapterRecipe,
+        recipe: UpperRecipe,
         seed: int,
         offset: torch.Tensor | None = None,
         head: SoftmaxHead | None = None,
-        adapters: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
-        """``offset`` [texts, labels] is added to all logits; ``head`` is begun from.
+        """``make_top`` makes the layers, once the seed is set.
 
-        So are ``adapters``, by their names in a model folder; those not named begin as none.
+        ``offset`` [texts, labels] is added to all logits; ``head`` is begun from.
         """
         torch.manual_seed(seed)
         self._states = states
@@ -53,15 +76,13 @@ class AdapterRun:
         self._lengths = [len(one) for one in states]
         self._targets = torch.from_numpy(truth)
         self._offset = offset
-        self.top = TunableTop(bert, recipe.first, recipe.rank, recipe.dropout)
-        self.head = torch.nn.Linear(bert.width, labels)
+        self.top = make_top()
+        self.head = torch.nn.Linear(states[0].shape[1], labels)
         torch.nn.init.zeros_(self.head.weight)
         if head is not None:
             with torch.no_grad():
                 self.head.weight.copy_(torch.from_numpy(head.weights.T / _VECTOR_SCALE))
                 self.head.bias.copy_(torch.from_numpy(head.bias))
-        if adapters:
-            self.top.begin_from(adapters)
         self.steps = recipe.epochs * math.ceil(len(states) / recipe.batch)
         self._optimizer = torch.optim.AdamW(
             [
@@ -92,7 +113,7 @@ class AdapterRun:
                 on_step(self.done, loss)
         weights = self.head.weight.detach().double().numpy().T * _VECTOR_SCALE
         bias = self.head.bias.detach().double().numpy()
-        return Tuned(self.top.named_adapters(), SoftmaxHead(weights, bias))
+        return Tuned(self.top.named(), SoftmaxHead(weights, bias))
 
     def _step(self, rows: list[int]) -> float:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
@@ -136,12 +157,16 @@ def tune(
     encoder: SentenceEncoder,
     states: Sequence[torch.Tensor],
     truth: npt.NDArray[np.int64],
-    recipe: AdapterRecipe,
+    recipe: UpperRecipe,
     seed: int,
     report: Report,
 ) -> Tuned:
     """Learn adapters and a softmax head from ``states`` of layer ``recipe.first`` and labels."""
-    run = AdapterRun(bert_of(encoder), states, truth, int(truth.max()) + 1, recipe, seed)
+
+    def adapted() -> UpperLayers:
+        return AdaptedLayers(bert_of(encoder), recipe.first, recipe.rank, recipe.dropout)
+
+    run = UpperRun(adapted, states, truth, int(truth.max()) + 1, recipe, seed)
     per_epoch = run.steps // recipe.epochs
     losses: list[float] = []
 
