@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from transformers import AutoModelForCausalLM
 from workers.catalogue.entries import DEFAULT_CATALOGUE, choose, read_catalogue
 from workers.engines.pretrained import content_revision, load_pretrained, load_tokenizer
 from workers.quality.ngram_model import MOST, Ids, NgramModel
-from workers.training.decoder.corpus import Split, read_corpus, write_corpus
+from workers.training.decoder.corpus import write_corpus
+from workers.training.decoder.preprocessing import DEV, encoded
 from workers.training.decoder.sets import SETS, documents_of_sets
 from workers.training.decoder.shards import Shards, write_index, write_part
-from workers.training.decoder.tokenizer import END_ID
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 
@@ -77,10 +76,10 @@ def measure(data: Path) -> str:
 def tokens_of(data: Path, tokenizer: Tokenizer, work: Path) -> Shards:
     """The documents of the sets as tokens of ``tokenizer``, in ``work``."""
     write_corpus(work, documents_of_sets(data), dev_share=0.0)
-    parts = {"train": write_part(work, "train", _encoded(tokenizer, work, "train", None))}
+    parts = {"train": write_part(work, "train", encoded(tokenizer, work, "train", None))}
     for language in LANGUAGES:
-        name = f"dev-{language}"
-        parts[name] = write_part(work, name, _encoded(tokenizer, work, "dev", language))
+        name = f"{DEV}{language}"
+        parts[name] = write_part(work, name, encoded(tokenizer, work, "dev", language))
     write_index(work, parts, vocabulary=tokenizer.get_vocab_size())
     return Shards(work)
 
@@ -90,12 +89,12 @@ def measured(network: Any, shards: Shards) -> dict[str, Measured]:
     context = int(network.config.max_position_embeddings)
     ngrams = NgramModel(shards.read("train"), shards.facts["vocabulary"])
     found = {}
-    for language in LANGUAGES:
-        name = f"dev-{language}"
-        part = shards.parts[name]
+    for name, part in shards.parts.items():
+        if not name.startswith(DEV):
+            continue
         dev = shards.read(name)
         predicted = sum(len(shard) - 1 for shard in dev)
-        found[language] = Measured(
+        found[name.removeprefix(DEV)] = Measured(
             part.documents,
             part.tokens,
             part.bytes,
@@ -123,11 +122,3 @@ def sliding_loss(network: Any, tokens: Ids, context: int) -> float:
         if start + context >= len(tokens) - 1:
             break
     return total
-
-
-def _encoded(
-    tokenizer: Tokenizer, corpus: Path, split: Split, language: str | None
-) -> Iterator[tuple[list[int], int]]:
-    for text, found in read_corpus(corpus, split):
-        if language is None or found == language:
-            yield [*tokenizer.encode(text).ids, END_ID], len(text.encode())

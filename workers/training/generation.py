@@ -7,11 +7,11 @@ left in the work folder.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -31,18 +31,15 @@ from workers.generation.limits import GenerationLimits
 from workers.generation.model import load_decoder
 from workers.generation.requests import Generation, GenerationRequest
 from workers.training.datasets import DataMissing
-from workers.training.decoder.corpus import Split, read_corpus, read_documents, write_corpus
-from workers.training.decoder.files import replacing
+from workers.training.decoder.checkpoint import Tensors, save_checkpoint
+from workers.training.decoder.corpus import Split, read_documents, write_corpus
 from workers.training.decoder.network import FAMILIES, HEAD_WIDTH, Shape, save_model
+from workers.training.decoder.preprocessing import write_tokens
+from workers.training.decoder.resuming import TrainingRefused, resume
 from workers.training.decoder.sets import SETS, documents_of_sets
-from workers.training.decoder.shards import Shards, write_index, write_part
-from workers.training.decoder.tokenizer import (
-    END_ID,
-    LEAST_VOCABULARY,
-    MOST_VOCABULARY,
-    train_tokenizer,
-)
-from workers.training.decoder.trainer import Progress, Recipe, Trainer, TrainingRefused
+from workers.training.decoder.shards import Shards
+from workers.training.decoder.tokenizer import LEAST_VOCABULARY, MOST_VOCABULARY
+from workers.training.decoder.trainer import Progress, Recipe, Trainer
 
 CORPUS, TOKENS, RUN, MODEL = "corpus", "tokens", "run", "model"
 INTERRUPTED: Final = 130
@@ -72,41 +69,14 @@ def prepare(chosen: argparse.Namespace) -> int:
 
 def preprocess(chosen: argparse.Namespace) -> int:
     """Documents to a tokenizer and shards of tokens."""
-    corpus, folder = chosen.work / CORPUS, chosen.work / TOKENS
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(
-        (text for text, _ in read_corpus(corpus, "train")), chosen.vocabulary
-    )
-    written = tokenizer.to_str().encode()
-    with replacing(folder / TOKENIZER) as file:
-        file.write(written)
-    parts = {"train": write_part(folder, "train", encoded(tokenizer, corpus, "train", None))}
-    for language in sorted({language for _, language in read_corpus(corpus, "dev")}):
-        name = f"dev-{language}"
-        parts[name] = write_part(folder, name, encoded(tokenizer, corpus, "dev", language))
-    vocabulary = tokenizer.get_vocab_size()
-    write_index(
-        folder,
-        parts,
-        vocabulary=vocabulary,
-        tokenizer=hashlib.sha256(written).hexdigest(),
-    )
-    say(f"{vocabulary:,} tokens in the vocabulary")
-    for name, part in parts.items():
+    shards = write_tokens(chosen.work / CORPUS, chosen.work / TOKENS, chosen.vocabulary)
+    say(f"{shards.facts['vocabulary']:,} tokens in the vocabulary")
+    for name, part in shards.parts.items():
         say(
             f"{name}: {part.documents:,} documents, {part.tokens:,} tokens, "
             f"{part.bytes / part.tokens:.2f} bytes a token"
         )
     return 0
-
-
-def encoded(
-    tokenizer: Tokenizer, corpus: Path, split: Split, language: str | None
-) -> Iterator[tuple[list[int], int]]:
-    """Ids of each document, between its start and its end, and its size in bytes."""
-    for text, found in read_corpus(corpus, split):
-        if language is None or found == language:
-            yield [*tokenizer.encode(text).ids, END_ID], len(text.encode())
 
 
 def train(chosen: argparse.Namespace) -> int:
@@ -123,12 +93,12 @@ def train(chosen: argparse.Namespace) -> int:
         seed=chosen.seed,
         bfloat16=chosen.bfloat16,
     )
-    trainer = Trainer(chosen.work / RUN, shards, shape, recipe)
-    trainer.resume(wanted=chosen.resume)
+    trainer = Trainer(shards, shape, recipe)
+    resume(trainer, chosen.work / RUN, wanted=chosen.resume)
     parameters = sum(one.numel() for one in trainer.network.parameters())
     say(f"{parameters:,} parameters; step {trainer.step:,} of {recipe.steps:,}")
     with interrupt_noted() as stopped:
-        if not trainer.train(tell, lambda: bool(stopped), chosen.until):
+        if not trainer.train(Watched(chosen.work / RUN, stopped), chosen.until):
             say(f"stopped at step {trainer.step:,}; the same command with --resume goes on")
             return INTERRUPTED
     tokenizer = Tokenizer.from_file(str(chosen.work / TOKENS / TOKENIZER))
@@ -183,6 +153,30 @@ def interrupt_noted() -> Iterator[list[int]]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Prints how a training goes and keeps checkpoints in ``run``, until ``stopped`` has any."""
+
+    run: Path
+    stopped: Sequence[int]
+
+    def measured(self, progress: Progress) -> None:
+        """Print a line."""
+        tell(progress)
+
+    def stepped(self, step: int, loss: float) -> bool:
+        """Checkpoints come with what is measured."""
+        return False
+
+    def stops(self) -> bool:
+        """After Ctrl-C."""
+        return bool(self.stopped)
+
+    def keep(self, facts: Mapping[str, Any], tensors: Tensors) -> None:
+        """Replace the one before."""
+        save_checkpoint(self.run, facts, tensors)
 
 
 def tell(progress: Progress) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,24 +16,40 @@ from workers.training.decoder.files import replacing
 CHECKPOINT: Final = "checkpoint.safetensors"
 _WEIGHTS, _BEST, _MOMENTS = "weights.", "best.", "moments."
 
+Tensors = Mapping[str, torch.Tensor]
 
-def save_checkpoint(
-    run: Path,
-    network: Any,
-    optimizers: Sequence[torch.optim.Optimizer],
-    best: dict[str, torch.Tensor],
-    facts: dict[str, Any],
-) -> None:
-    """Write the network, the optimizers' moments, the best weights so far and ``facts``."""
+
+def gather(
+    network: Any, optimizers: Sequence[torch.optim.Optimizer], best: Tensors
+) -> dict[str, torch.Tensor]:
+    """The network, the optimizers' moments and the best weights so far, by name."""
     tensors = {f"{_WEIGHTS}{name}": one for name, one in _parameters(network).items()}
     tensors |= {f"{_BEST}{name}": one for name, one in best.items()}
     for place, optimizer in enumerate(optimizers):
         for number, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"{_MOMENTS}{place}.{number}.{name}": one for name, one in moments.items()}
+    return {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
+
+
+def put_back(
+    tensors: Tensors, network: Any, optimizers: Sequence[torch.optim.Optimizer]
+) -> dict[str, torch.Tensor]:
+    """Put what :func:`gather` returned into all; returns the best weights so far."""
+    load_weights(network, _under(tensors, _WEIGHTS))
+    for place, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in _under(tensors, f"{_MOMENTS}{place}.").items():
+            number, _, moment = name.partition(".")
+            state.setdefault(int(number), {})[moment] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return _under(tensors, _BEST)
+
+
+def save_checkpoint(run: Path, facts: Mapping[str, Any], tensors: Tensors) -> None:
+    """Write a checkpoint in the folder ``run``, in the place of the one before."""
     run.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
     with replacing(run / CHECKPOINT) as file:
-        file.write(save(contiguous, {"facts": json.dumps(facts)}))
+        file.write(save(dict(tensors), {"facts": json.dumps(dict(facts))}))
 
 
 def read_facts(run: Path) -> dict[str, Any] | None:
@@ -45,20 +61,10 @@ def read_facts(run: Path) -> dict[str, Any] | None:
         return facts
 
 
-def load_checkpoint(
-    run: Path, network: Any, optimizers: Sequence[torch.optim.Optimizer]
-) -> dict[str, torch.Tensor]:
-    """Put the state in ``run`` into all; returns the best weights so far."""
+def read_tensors(run: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of the checkpoint in ``run``."""
     with safe_open(run / CHECKPOINT, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
-    load_weights(network, _under(tensors, _WEIGHTS))
-    for place, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in _under(tensors, f"{_MOMENTS}{place}.").items():
-            number, _, moment = name.partition(".")
-            state.setdefault(int(number), {})[moment] = tensor
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return _under(tensors, _BEST)
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
 
 
 def copy_weights(network: Any) -> dict[str, torch.Tensor]:
@@ -67,7 +73,7 @@ def copy_weights(network: Any) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def load_weights(network: Any, weights: dict[str, torch.Tensor]) -> None:
+def load_weights(network: Any, weights: Tensors) -> None:
     """Put what :func:`copy_weights` returned into the network."""
     for name, parameter in _parameters(network).items():
         parameter.copy_(weights[name])
@@ -77,7 +83,7 @@ def _parameters(network: Any) -> dict[str, torch.Tensor]:
     return dict(network.named_parameters())
 
 
-def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def _under(tensors: Tensors, prefix: str) -> dict[str, torch.Tensor]:
     return {
         name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)
     }

@@ -1,27 +1,21 @@
-"""The training itself: steps of AdamW, the best weights by the dev part, checkpoints."""
+"""The training itself: steps, the best weights by the dev part, checkpoints."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
 
-from workers.training.decoder.checkpoint import (
-    copy_weights,
-    load_checkpoint,
-    load_weights,
-    read_facts,
-    save_checkpoint,
-)
+from workers.training.decoder.checkpoint import copy_weights, gather, load_weights, put_back
 from workers.training.decoder.network import Shape, dev_loss
 from workers.training.decoder.optimizers import make_optimizers
+from workers.training.decoder.preprocessing import DEV
 from workers.training.decoder.shards import Shards, training_windows
 
 _FALLING: Final = 0.4
@@ -29,10 +23,6 @@ _FALLING: Final = 0.4
 _CLIP: Final = 1.0
 _MOST_MEASURED: Final = 48
 """Pieces of each language's dev part that are measured while training."""
-
-
-class TrainingRefused(Exception):
-    """There is another training in the folder, or none to go on with; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,104 +78,86 @@ class Progress:
         return {name: math.exp(loss) for name, loss in self.dev.items()}
 
 
-class Trainer:
-    """One training in the folder ``run``. The same inputs give the same weights."""
+class Watch(Protocol):
+    """Who watches a training. None of it changes what comes out."""
 
-    def __init__(self, run: Path, shards: Shards, shape: Shape, recipe: Recipe) -> None:
-        self._run = run
+    def measured(self, progress: Progress) -> None:
+        """Take what the held-out part says, after every interval."""
+        ...
+
+    def stepped(self, step: int, loss: float) -> bool:
+        """Take a step's loss; True asks for a checkpoint now."""
+        ...
+
+    def stops(self) -> bool:
+        """Whether to end after this step, with a checkpoint."""
+        ...
+
+    def keep(self, facts: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Store a checkpoint, which :meth:`Trainer.restore` takes."""
+        ...
+
+
+class Trainer:
+    """One training. The same inputs give the same weights."""
+
+    def __init__(self, shards: Shards, shape: Shape, recipe: Recipe) -> None:
         self._shards = shards
         self._shape = shape
-        self._recipe = recipe
-        self._facts = {
+        self.recipe = recipe
+        self.settings = {
             "shape": asdict(shape),
             "recipe": asdict(recipe),
             "tokenizer": shards.facts["tokenizer"],
         }
+        """What has to be the same for a checkpoint to be gone on from, as JSON values."""
         self.network = shape.build(shards.facts["vocabulary"], recipe.seed)
         self._optimizers = make_optimizers(self.network, recipe.rate, recipe.decay)
-        self._step = 0
+        self.step = 0
+        """Steps done."""
         self._best_loss = math.inf
         self._best: dict[str, torch.Tensor] = {}
 
-    def resume(self, *, wanted: bool) -> None:
-        """Go on with the checkpoint, if that is ``wanted``.
+    def restore(self, facts: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Go on from what :class:`Watch` was given to keep, in a training of the same settings."""
+        self._best = put_back(tensors, self.network, self._optimizers)
+        self.step, self._best_loss = facts["step"], facts["best"] or math.inf
 
-        The number of steps may be another one, as long as the learning rate does not fall in
-        either: the weights are then those of a training that had it from the start.
-
-        Raises:
-            TrainingRefused: there is none; or it is of other settings, or not wanted.
-        """
-        found = read_facts(self._run)
-        if found is None:
-            if wanted:
-                raise TrainingRefused(f"{self._run} has no checkpoint; leave out --resume")
-            return
-        if not wanted:
-            raise TrainingRefused(
-                f"{self._run} has a checkpoint at step {found['step']:,}; go on with --resume, or "
-                "remove the folder"
-            )
-        earlier = Recipe(**found["recipe"])
-        same = {**self._facts, "recipe": asdict(replace(self._recipe, steps=earlier.steps))}
-        if {name: found.get(name) for name in same} != same:
-            raise TrainingRefused(
-                f"the checkpoint in {self._run} was made with other settings: {found['shape']}, "
-                f"{found['recipe']}"
-            )
-        turn = min(earlier.falls_from, self._recipe.falls_from)
-        if earlier.steps != self._recipe.steps and found["step"] > turn:
-            raise TrainingRefused(
-                f"the checkpoint in {self._run} is at step {found['step']:,}; --steps can be "
-                f"changed until step {turn:,}, from which on the learning rate falls"
-            )
-        self._best = load_checkpoint(self._run, self.network, self._optimizers)
-        self._step, self._best_loss = found["step"], found["best"]
-
-    def train(
-        self,
-        report: Callable[[Progress], None],
-        stopped: Callable[[], bool] = lambda: False,
-        until: int | None = None,
-    ) -> bool:
-        """Train to the end; False where ``stopped`` said so after a step, with a checkpoint.
+    def train(self, watch: Watch, until: int | None = None) -> bool:
+        """Train to the end; False where ``watch`` stopped it before, with a checkpoint.
 
         The end is the last step, or ``until`` if that comes first. The network has the best
         weights then.
         """
-        end = min(self._recipe.steps, until or self._recipe.steps)
+        end = min(self.recipe.steps, until or self.recipe.steps)
         windows = training_windows(
-            self._shards.read("train"), self._shape.context + 1, self._recipe.seed
+            self._shards.read("train"), self._shape.context + 1, self.recipe.seed
         )
-        windows = islice(windows, self._step * self._recipe.batch, None)
+        windows = islice(windows, self.step * self.recipe.batch, None)
         losses: list[float] = []
-        since, measured = time.perf_counter(), self._step
-        while self._step < end:
-            losses.append(self._advance(np.stack(list(islice(windows, self._recipe.batch)))))
-            at_end = self._step == end
-            if at_end or self._step % self._recipe.interval == 0:
+        since, measured = time.perf_counter(), self.step
+        while self.step < end:
+            losses.append(self._advance(np.stack(list(islice(windows, self.recipe.batch)))))
+            at_end = self.step == end
+            due = watch.stepped(self.step, losses[-1])
+            if at_end or self.step % self.recipe.interval == 0:
                 seconds = time.perf_counter() - since
-                tokens = (self._step - measured) * self._recipe.batch * self._shape.context
+                tokens = (self.step - measured) * self.recipe.batch * self._shape.context
                 dev = self._measure()
-                self._save()
+                self._keep(watch)
                 mean = sum(losses) / len(losses)
-                report(Progress(self._step, self._recipe.steps, mean, tokens / seconds, dev))
-                losses, measured, since = [], self._step, time.perf_counter()
-            elif stopped():
-                self._save()
-            if stopped() and not at_end:
+                watch.measured(Progress(self.step, self.recipe.steps, mean, tokens / seconds, dev))
+                losses, measured, since = [], self.step, time.perf_counter()
+            elif due or watch.stops():
+                self._keep(watch)
+            if watch.stops() and not at_end:
                 return False
         load_weights(self.network, self._best)
         return True
 
-    @property
-    def step(self) -> int:
-        """Steps done."""
-        return self._step
-
     def _advance(self, tokens: np.ndarray) -> float:
         """One step on ``tokens`` [batch, context + 1]; returns its loss."""
-        recipe = self._recipe
+        recipe = self.recipe
         batch = torch.from_numpy(tokens.astype("int64"))
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits = self.network(input_ids=batch[:, :-1]).logits
@@ -197,9 +169,9 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = recipe.rate_at(self._step)
+                group["lr"] = recipe.rate_at(self.step)
             optimizer.step()
-        self._step += 1
+        self.step += 1
         return loss.item()
 
     def _measure(self) -> dict[str, float]:
@@ -207,12 +179,12 @@ class Trainer:
         self.network.eval()
         names = [name for name in self._shards.parts if name != "train"]
         dev = {
-            name.removeprefix("dev-"): dev_loss(
+            name.removeprefix(DEV): dev_loss(
                 self.network,
                 self._shards,
                 name,
                 self._shape.context,
-                self._recipe.batch,
+                self.recipe.batch,
                 _MOST_MEASURED,
             )
             for name in names
@@ -224,11 +196,7 @@ class Trainer:
             self._best_loss, self._best = mean, copy_weights(self.network)
         return dev
 
-    def _save(self) -> None:
-        save_checkpoint(
-            self._run,
-            self.network,
-            self._optimizers,
-            self._best,
-            {**self._facts, "step": self._step, "best": self._best_loss},
-        )
+    def _keep(self, watch: Watch) -> None:
+        best = None if math.isinf(self._best_loss) else self._best_loss
+        facts = {**self.settings, "step": self.step, "best": best}
+        watch.keep(facts, gather(self.network, self._optimizers, self._best))
