@@ -19,7 +19,7 @@ from api.openai.answering import Answering
 from api.openai.catalogue import ModelList
 from api.openai.outlook import Outlook
 from api.openai.queues import StoreQueues
-from api.openai.resends import Resends
+from api.openai.resends import Resends, resend_key
 from api.rate_limit import RateLimit
 from api.readiness import ReadinessProbe
 from api.waiting import Waiting
@@ -78,13 +78,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 networks=parse_networks(settings.webhook_private_networks),
             )
             burst = settings.rate_burst_seconds
+            key = await run_in_threadpool(resend_key, store)
             tokens = RateLimit("tokens", settings.token_rate, burst)
             answering = Answering(
                 producer,
                 tokens,
                 waiting,
                 announcements,
-                Resends(async_client, settings.answer_seconds + _RESEND_SECONDS),
+                Resends(async_client, settings.answer_seconds + _RESEND_SECONDS, key),
                 Outlook(StoreQueues(store), settings.answer_seconds),
                 settings.answer_seconds,
             )

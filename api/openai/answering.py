@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -17,7 +17,7 @@ from api.openai.failures import stopping, too_late
 from api.openai.outlook import Outlook
 from api.openai.parts import shifted
 from api.openai.presence import while_there
-from api.openai.resends import Resends, Sending, fingerprint, was_resent
+from api.openai.resends import Resends, Sending, was_resent
 from api.putting import put
 from api.rate_limit import RateLimit
 from api.waiting import Waiting
@@ -48,18 +48,6 @@ class Call:
     resent: bool
     idempotency_key: str | None
     receive: Receive
-
-    @classmethod
-    def of(cls, request: Request, tenant: str, body: bytes) -> Self:
-        """Read it off a request whose body was read."""
-        return cls(
-            tenant,
-            fingerprint(tenant, request.url.path, body),
-            len(body),
-            was_resent(request.headers),
-            request.headers.get("idempotency-key"),
-            request.receive,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +89,17 @@ class Answering:
         self._resends = resends
         self._outlook = outlook
         self._leaving: set[asyncio.Task[None]] = set()
+
+    def call(self, request: Request, tenant: str, body: bytes) -> Call:
+        """Read what matters off a request whose body was read."""
+        return Call(
+            tenant,
+            self._resends.fingerprint(tenant, request.url.path, body),
+            len(body),
+            was_resent(request.headers),
+            request.headers.get("idempotency-key"),
+            request.receive,
+        )
 
     async def answer(self, call: Call, admitted: Sequence[NewJob]) -> tuple[list[Job], Accepted]:
         """Have jobs done that are admitted, and return them once all have ended.

@@ -16,7 +16,7 @@ from api.openai.parts import in_jobs
 from api.openai.replies import reply
 from api.services import Services
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.jobs import NewJob
+from lepton_tasks.jobs import Job, NewJob
 from lepton_tasks.openai.names import renamed
 from lepton_tasks.openai.wire import WireRequest
 
@@ -37,7 +37,7 @@ async def answered(
     admitted = await _admitted(services, call, asked)
     jobs, accepted = await services.answering.answer(call, admitted)
     outputs = [output for job in jobs for output in outputs_of(job)]
-    body = asked.reply(_bare(jobs[0].id), created, outputs)
+    body = asked.reply(_bare(jobs[0].id), created, outputs, _model_of(jobs[0]))
     return reply(response, body, accepted.headers)
 
 
@@ -65,7 +65,7 @@ async def streamed(
     )
     first = await began(following, call, job)
     headers = {**response.headers, **following.accepted.headers}
-    envelope = head(_bare(job.id), created)
+    envelope = head(_bare(following.accepted.job_ids[0]), created)
     return TextEvents(following, first, envelope, choice, wants_usage, headers)
 
 
@@ -75,6 +75,11 @@ async def _admitted(services: Services, call: Call, asked: WireRequest) -> list[
         return await services.answering.admit(call, requests)
     except InvalidInput as error:
         raise renamed(error, asked.names) from error
+
+
+def _model_of(job: Job) -> str | None:
+    model = (job.result or {}).get("model")
+    return None if model is None else str(model["name"])
 
 
 def _bare(job_id: str) -> str:

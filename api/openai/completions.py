@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.auth import Tenant
 from api.body import as_object, read_bytes, takes
-from api.openai.answering import Call
 from api.openai.calling import answered, streamed
 from api.openai.route import OpenAiRoute
 from api.services import ServicesDep
@@ -34,7 +33,7 @@ async def complete(
     raw = await read_bytes(request, services.settings.max_request_bytes)
     body = read_completion(as_object(raw))
     asked = completion_request(body)
-    call = Call.of(request, tenant, raw)
+    call = services.answering.call(request, tenant, raw)
     if not body.stream:
         return await answered(services, response, call, asked)
     return await streamed(

@@ -41,11 +41,17 @@ def outputs_of(job: Job) -> list[Any]:
 
 
 def _without_result(job: Job) -> ApiError:
-    if job.error is not None:
-        return told(failure(job.error["code"], job.error["message"]))
     if job.state is JobState.EXPIRED:
         return too_late(waited=True)
-    return ApiError(409, job.state.value, f"the job was {job.state.value}", headers=_NO_RETRY)
+    if job.error is not None:
+        return told(failure(job.error["code"], job.error["message"]))
+    return ApiError(
+        409,
+        job.state.value,
+        f"the job behind this call, {job.id}, was cancelled while the call waited for it; call "
+        "again if you still want an answer, and with another Idempotency-Key if you sent one",
+        headers=_NO_RETRY,
+    )
 
 
 def too_late(*, waited: bool) -> ApiError:

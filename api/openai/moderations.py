@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.auth import Tenant
 from api.body import as_object, read_bytes, takes
-from api.openai.answering import Call
 from api.openai.calling import answered
 from api.openai.route import OpenAiRoute
 from api.services import ServicesDep
@@ -30,4 +29,5 @@ async def moderate(
     """
     raw = await read_bytes(request, services.settings.max_request_bytes)
     asked = _ENDPOINT.read(as_object(raw))
-    return await answered(services, response, Call.of(request, tenant, raw), asked)
+    call = services.answering.call(request, tenant, raw)
+    return await answered(services, response, call, asked)

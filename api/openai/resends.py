@@ -3,13 +3,17 @@
 All that marks such a request is ``x-stainless-retry-count`` above 0. So what a request's
 jobs are is kept for a short time in Redis by a fingerprint of tenant, URL and body, where
 every API process finds it. Without Redis a request that is sent again is a new one.
+
+Fingerprints are keyed, so that who reads Redis cannot try texts until one fits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import logging
+import secrets
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,20 +21,20 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from lepton_tasks.store.store import Store
+
 logger = logging.getLogger(__name__)
 
 _PREFIX: Final = "lepton:openai:"
 
 
-def fingerprint(tenant: str, path: str, body: bytes) -> str:
-    """What two sendings of one request have in common.
+def resend_key(store: Store) -> bytes:
+    """Key of the fingerprints, which all API processes of an installation share.
 
-    >>> fingerprint("a", "/v1/moderations", b"{}") == fingerprint("b", "/v1/moderations", b"{}")
-    False
+    Raises:
+        StoreUnavailable: the database, where it is kept, cannot be used.
     """
-    parts = [tenant.encode(), path.encode(), body]
-    whole = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    return hashlib.sha256(whole).hexdigest()
+    return store.outbox.marker("resends", secrets.token_hex(32)).encode()
 
 
 def was_resent(headers: Mapping[str, str]) -> bool:
@@ -54,10 +58,20 @@ class Sending:
 class Resends:
     """Remembers sendings for ``seconds``. Lives on one event loop."""
 
-    def __init__(self, client: redis.asyncio.Redis, seconds: float) -> None:
+    def __init__(self, client: redis.asyncio.Redis, seconds: float, key: bytes) -> None:
+        """``key`` is that of :func:`resend_key`."""
         self._redis = client
+        self._key = key
         self._milliseconds = round(seconds * 1000)
         self._writing: set[asyncio.Task[None]] = set()
+
+    def fingerprint(self, tenant: str, path: str, body: bytes) -> str:
+        """What two sendings of one request have in common."""
+        whole = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in (tenant.encode(), path.encode(), body):
+            whole.update(len(part).to_bytes(8, "big"))
+            whole.update(part)
+        return whole.hexdigest()
 
     def note(self, print_: str, sending: Sending) -> None:
         """Remember, soon: whoever is answered at once waits for nothing."""

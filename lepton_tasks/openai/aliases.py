@@ -34,3 +34,14 @@ def model_option(task: str, name: str | None) -> str | None:
     ('omni-moderation-latest', 'bge-m3')
     """
     return None if name in (None, DEFAULT) or ALIASES.get(str(name)) == task else name
+
+
+def model_told(name: str | None, answered: str | None) -> str:
+    """Name of a model as an answer has it, which was asked for by ``name``.
+
+    ``answered`` is the one that did answer, where it is known: told where any would do.
+
+    >>> model_told(None, "small-chat"), model_told("default", None), model_told("chat", "chat")
+    ('small-chat', 'default', 'chat')
+    """
+    return (answered or DEFAULT) if name in (None, DEFAULT) else str(name)

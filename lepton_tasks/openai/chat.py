@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import WithJsonSchema
 
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.openai.aliases import model_told
 from lepton_tasks.openai.bodies import read_body
 from lepton_tasks.openai.wire import WireRequest
 from lepton_tasks.openai.writing import OPTIONS, WritingBody, usage_of, without_neutral
@@ -63,7 +64,7 @@ def chat_request(body: ChatBody) -> WireRequest:
             "finish_reason": output["finish_reason"],
             "logprobs": None,
         }
-        head = chat_head(body, bare_id, created, "chat.completion")
+        head = chat_head(body, bare_id, created, "chat.completion", model)
         return {**head, "choices": [choice], "usage": usage_of(output)}
 
     return WireRequest(
@@ -79,13 +80,18 @@ def chat_request(body: ChatBody) -> WireRequest:
     )
 
 
-def chat_head(body: ChatBody, bare_id: str, created: float, kind: str) -> dict[str, Any]:
-    """What an answer and all the events of a stream begin with; ``kind`` is their ``object``."""
+def chat_head(
+    body: ChatBody, bare_id: str, created: float, kind: str, model: str | None = None
+) -> dict[str, Any]:
+    """What an answer and all the events of a stream begin with; ``kind`` is their ``object``.
+
+    ``model`` is the one that answered, where it is known by then.
+    """
     return {
         "id": f"chatcmpl_{bare_id}",
         "object": kind,
         "created": int(created),
-        "model": body.model or "default",
+        "model": model_told(body.model, model),
         "service_tier": body.service_tier or "auto",
     }
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import WithJsonSchema
 
 from lepton_tasks.errors import InvalidInput
+from lepton_tasks.openai.aliases import model_told
 from lepton_tasks.openai.bodies import read_body
 from lepton_tasks.openai.wire import WireRequest, counted
 from lepton_tasks.openai.writing import OPTIONS, WritingBody, usage_of, without_neutral
@@ -61,7 +62,7 @@ def completion_request(body: CompletionBody) -> WireRequest:
             text_choice(index, output["text"], output["finish_reason"])
             for index, output in enumerate(outputs)
         ]
-        head = completion_head(body, bare_id, created)
+        head = completion_head(body, bare_id, created, model)
         return {**head, "choices": choices, "usage": usage_of(*outputs)}
 
     return WireRequest(
@@ -76,13 +77,18 @@ def completion_request(body: CompletionBody) -> WireRequest:
     )
 
 
-def completion_head(body: CompletionBody, bare_id: str, created: float) -> dict[str, Any]:
-    """What an answer and all the events of a stream begin with."""
+def completion_head(
+    body: CompletionBody, bare_id: str, created: float, model: str | None = None
+) -> dict[str, Any]:
+    """What an answer and all the events of a stream begin with.
+
+    ``model`` is the one that answered, where it is known by then.
+    """
     return {
         "id": f"cmpl_{bare_id}",
         "object": "text_completion",
         "created": int(created),
-        "model": body.model or "default",
+        "model": model_told(body.model, model),
     }
 
 

@@ -16,8 +16,10 @@ import redis
 import uvicorn
 
 from api.app import create_app
+from lepton_tasks.broker.chunks import Chunk
+from lepton_tasks.broker.streams import channel, publish
 from lepton_tasks.broker.wakeups import announce
-from lepton_tasks.jobs import FinishedJob, Job
+from lepton_tasks.jobs import ClaimedJob, FinishedJob, Job
 from lepton_tasks.nlp.moderation import Moderation, ModerationOptions
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
@@ -28,7 +30,8 @@ from tests.support.serving import serving
 T = TypeVar("T")
 
 
-def _body(text: str) -> bytes:
+def asked_of(text: str) -> bytes:
+    """Body of a request for a moderation."""
     return orjson.dumps({"input": text})
 
 
@@ -45,22 +48,21 @@ class Desk:
         """Ask for a moderation, for the first time or once more."""
         return httpx.post(
             f"{self.url}/v1/moderations",
-            content=_body(text),
-            headers=self._headers(sent),
+            content=asked_of(text),
+            headers=self.headers(sent),
             timeout=60,
         )
 
     @contextmanager
-    def asking(self, text: str) -> Iterator[str]:
-        """Ask for a moderation and hang up at the end of the block; gives the job's id."""
+    def asking(self, body: bytes, path: str) -> Iterator[tuple[socket.socket, str]]:
+        """Send a request and hang up at the end of the block; gives the link and the job's id."""
         before = {job.id for job in self.store.jobs.page("acme")}
-        body = _body(text)
-        head = ["POST /v1/moderations HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
-        head += [f"{name}: {value}" for name, value in self._headers(0).items()]
+        head = [f"POST {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
+        head += [f"{name}: {value}" for name, value in self.headers(0).items()]
         host, _, port = self.url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as link:
             link.sendall("\r\n".join([*head, "", ""]).encode() + body)
-            yield self.until(lambda: self._newest(before))
+            yield link, self.until(lambda: self._newest(before))
 
     def job(self, state: JobState) -> Job:
         """The newest job in that state, once there is one."""
@@ -84,7 +86,8 @@ class Desk:
         fresh = (job.id for job in self.store.jobs.page("acme") if job.id not in before)
         return next(fresh, None)
 
-    def _headers(self, sent: int) -> dict[str, str]:
+    def headers(self, sent: int) -> dict[str, str]:
+        """Headers of a request that was sent so often before."""
         return {
             "authorization": f"Bearer {self.key}",
             "content-type": "application/json",
@@ -124,3 +127,34 @@ def desk(settings: Settings) -> Iterator[Desk]:
     ):
         yield Desk(url, store, client)
     store.close()
+
+
+class Writer:
+    """The worker's side of one job that streams."""
+
+    def __init__(self, desk: Desk, client: redis.Redis) -> None:
+        self._desk = desk
+        self._redis = client
+        self.claim: ClaimedJob
+
+    def begin(self) -> None:
+        [self.claim] = self._desk.store.claims.claim("w1", [self._desk.job(JobState.QUEUED).id])
+
+    def say(self, index: int, text: str, fence: int = 1) -> None:
+        publish(self._redis, [(channel(self.claim.id), Chunk(fence, index, text))])
+
+    def end(self, result: dict[str, Any] | None, error: dict[str, str] | None = None) -> None:
+        stored = {"model": {"name": "m", "revision": "r"}, "outputs": [result]}
+        done = FinishedJob(
+            self.claim,
+            None if result is None else orjson.dumps(stored).decode(),
+            None if error is None else orjson.dumps(error).decode(),
+        )
+        assert self._desk.store.claims.finish([done])
+        announce(self._redis, [self.claim.id])
+
+
+@pytest.fixture
+def writer(desk: Desk, settings: Settings) -> Iterator[Writer]:
+    with redis.Redis.from_url(settings.redis_url) as client:
+        yield Writer(desk, client)

@@ -9,13 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 from openai import OpenAI, RateLimitError
-from starlette.requests import Request
 
 from api.openai import answering
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
-from tests.api.openai.conftest import Desk
+from tests.api.openai.conftest import Desk, asked_of
 from tests.support.api import error_of
+
+PATH = "/v1/moderations"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_an_answer_comes_when_the_job_has_ended(desk: Desk, threads: ThreadPoolE
 
 def test_a_client_that_goes_away_ends_its_job(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "GRACE_SECONDS", 0.1)
-    with desk.asking("你好") as job_id:
+    with desk.asking(asked_of("你好"), PATH) as (_, job_id):
         pass
     assert desk.job(JobState.CANCELLED).id == job_id
 
@@ -44,10 +45,10 @@ def test_a_client_that_comes_back_finds_its_job(
     desk: Desk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "GRACE_SECONDS", 0.1)
-    with desk.asking("你好") as job_id:
+    with desk.asking(asked_of("你好"), PATH) as (_, job_id):
         again = threads.submit(desk.post, "你好", sent=1)
         desk.until(lambda: desk.sendings() == [1] or None)
-    with desk.asking("再见") as other_id:
+    with desk.asking(asked_of("再见"), PATH) as (_, other_id):
         pass
     assert desk.job(JobState.CANCELLED).id == other_id  # and the first has not been, before it
     desk.finish(job_id)
@@ -116,18 +117,6 @@ class TestLittlePatience:
         assert "moderation.high" in caught.value.message
         assert int(caught.value.response.headers["retry-after"]) >= 1
         assert [job.id for job in desk.store.jobs.page("acme")] == [old]
-
-
-@pytest.mark.parametrize("count", ["\u00b2", "9" * 5_000, "-1", "00"])
-def test_a_number_of_sendings_that_is_none_is_no_fault(count: str) -> None:
-    scope = {
-        "type": "http",
-        "path": "/v1/moderations",
-        "server": ("localhost", 80),
-        "headers": [(b"x-stainless-retry-count", count.encode("latin-1"))],
-    }
-    call = answering.Call.of(Request(scope), "acme", b"{}")
-    assert call.resent == count.startswith("9")
 
 
 def test_without_a_worker_nothing_is_accepted(desk: Desk) -> None:

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-import redis
 
+from api import middleware
 from api.openai import answering
-from lepton_tasks.broker.chunks import Chunk
-from lepton_tasks.broker.streams import channel, publish
-from lepton_tasks.broker.wakeups import announce
-from lepton_tasks.jobs import ClaimedJob, FinishedJob
-from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
-from tests.api.openai.conftest import Desk
+from tests.api.openai.conftest import Desk, Writer
 from tests.support.sending import PATIENCE_SECONDS
 
-MESSAGES = [{"role": "user", "content": "零"}]
+BODY = orjson.dumps(
+    {
+        "messages": [{"role": "user", "content": "零"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+)
 WRITTEN = {
     "message": {"role": "assistant", "content": "一 two three"},
     "finish_reason": "stop",
     "usage": {"prompt_tokens": 2, "completion_tokens": 3},
 }
-
-
-class Writer:
-    """The worker's side of one job that streams."""
-
-    def __init__(self, desk: Desk, client: redis.Redis) -> None:
-        self._desk = desk
-        self._redis = client
-        self.claim: ClaimedJob
-
-    def begin(self) -> None:
-        [self.claim] = self._desk.store.claims.claim("w1", [self._desk.job(JobState.QUEUED).id])
-
-    def say(self, index: int, text: str, fence: int = 1) -> None:
-        publish(self._redis, [(channel(self.claim.id), Chunk(fence, index, text))])
-
-    def end(self, result: dict[str, Any] | None, error: dict[str, str] | None = None) -> None:
-        stored = {"model": {"name": "m", "revision": "r"}, "outputs": [result]}
-        done = FinishedJob(
-            self.claim,
-            None if result is None else orjson.dumps(stored).decode(),
-            None if error is None else orjson.dumps(error).decode(),
-        )
-        assert self._desk.store.claims.finish([done])
-        announce(self._redis, [self.claim.id])
 
 
 @pytest.fixture
@@ -61,17 +37,12 @@ def desk(desk: Desk) -> Desk:
     return desk
 
 
-@pytest.fixture
-def writer(desk: Desk, settings: Settings) -> Iterator[Writer]:
-    with redis.Redis.from_url(settings.redis_url) as client:
-        yield Writer(desk, client)
-
-
 class Reader:
     """A client that reads on a thread: the first piece decides the status of its answer."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, sent: int = 0) -> None:
         self._desk = desk
+        self._sent = sent
         self._events: queue.Queue[Any] = queue.Queue()
         self.response: httpx.Response
         self._thread = threading.Thread(target=self._read)
@@ -88,8 +59,8 @@ class Reader:
         with httpx.stream(
             "POST",
             f"{self._desk.url}/v1/chat/completions",
-            json={"messages": MESSAGES, "stream": True, "stream_options": {"include_usage": True}},
-            headers={"authorization": f"Bearer {self._desk.key}"},
+            content=BODY,
+            headers=self._desk.headers(self._sent),
             timeout=60,
         ) as self.response:
             for line in filter(None, self.response.iter_lines()):
@@ -148,13 +119,33 @@ def test_who_leaves_before_the_first_piece_ends_the_job(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "GRACE_SECONDS", 0.1)
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(timeout=1.0) as client:
-        client.post(
-            f"{desk.url}/v1/chat/completions",
-            json={"messages": MESSAGES, "stream": True},
-            headers={"authorization": f"Bearer {desk.key}"},
-        )
-    assert desk.job(JobState.CANCELLED).task == "chat"
+    with desk.asking(BODY, "/v1/chat/completions") as (_, job_id):
+        pass
+    assert desk.job(JobState.CANCELLED).id == job_id
+
+
+def test_who_comes_back_follows_the_job_that_was_left(desk: Desk, writer: Writer) -> None:
+    with desk.asking(BODY, "/v1/chat/completions") as (_, job_id):
+        reader = Reader(desk, sent=1)
+        desk.until(lambda: desk.sendings() == [1] or None)
+    writer.begin()
+    writer.say(0, "一 two three")
+    writer.end(WRITTEN)
+    names = {event["id"] for event in reader.rest()[:-1]}
+    assert names == {job_id.replace("job_", "chatcmpl_")}
+
+
+def test_who_takes_nothing_any_more_ends_the_job(
+    desk: Desk, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(middleware, "STALL_SECONDS", 0.5)
+    with desk.asking(BODY, "/v1/chat/completions") as (link, job_id):
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        writer.begin()
+        for index in range(24):  # more than what the two ends of a connection keep
+            writer.say(index, "x" * 524_288)
+        desk.until(lambda: desk.store.jobs.get("acme", job_id).cancel_requested or None)
 
 
 def test_a_task_without_a_worker_has_a_status(desk: Desk) -> None:
