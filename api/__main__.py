@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.middleware import STALL_SECONDS
 from api.startup import check_startup, configure_logging
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.errors import LeptonError
@@ -25,11 +26,22 @@ _GRACE_SECONDS: Final = 10
 
 
 class ApiServer(uvicorn.Server):
-    """A server whose long-polls end with it, so that stopping takes no minute."""
+    """A server whose long-polls end with it, so that stopping takes no minute.
+
+    It drops connections whose client takes nothing any more.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; a connection has the options of the socket that accepted it."""
+        await super().startup(sockets)
+        if self.started:
+            milliseconds = round(STALL_SECONDS * 1000)
+            for listening in (one for server in self.servers for one in server.sockets):
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer those who wait for a job with the job as it is, then stop."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import traceback
+from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -13,12 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import error_response
 from lepton_tasks.ids import new_id
 
+STALL_SECONDS: Final = 60.0
+"""For how long a client may take nothing of an answer before it counts as gone."""
+
 logger = logging.getLogger(__name__)
 access = logging.getLogger("api.access")
 
 
 class RequestContext:
     """Gives each request an ``x-request-id``, logs it, and turns a crash into a 500.
+
+    A client that reads no further ends its request, as one that hangs up: whoever writes to
+    it gets a ClientDisconnect.
 
     The log names the route and never the path, the query or an exception's text:
     all three may hold what a user wrote.
@@ -41,7 +49,11 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["x-request-id"] = request_id
-            await send(message)
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    await send(message)
+            except TimeoutError:
+                raise ClientDisconnect from None
 
         try:
             if _holds_nul(scope):

@@ -12,15 +12,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 import redis
+import uvicorn
+from fastapi import FastAPI
 
+from api.__main__ import ApiServer
+from api.middleware import STALL_SECONDS
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 from tests.support.api import error_of, finish
+from tests.support.sending import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,3 +182,24 @@ def test_a_redis_that_evicts_is_refused(tmp_path: Path, redis_url: str) -> None:
         finally:
             client.config_set("maxmemory-policy", "noeviction")
     assert "noeviction" in output
+
+
+def test_a_connection_whose_client_takes_nothing_is_dropped_by_the_kernel() -> None:
+    app = FastAPI()
+    app.state.services = SimpleNamespace(waiting=SimpleNamespace(release=lambda: None))
+    server = ApiServer(uvicorn.Config(app, port=free_port(), log_config=None), app)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started)
+        [listening] = server.servers[0].sockets
+        eventually(lambda: option_of(listening) > 0)
+        assert option_of(listening) == STALL_SECONDS * 1000
+    finally:
+        server.should_exit = True
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def option_of(listening: Any) -> int:
+    return int(listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from api import middleware
 from api.middleware import RequestContext
 
 CANARY = "金丝雀-canary"
@@ -126,6 +127,29 @@ def test_a_client_that_is_gone_is_no_error(logged: pytest.LogCaptureFixture) -> 
 
     assert call(gone, scope_of()) == []
     assert "POST (no route) 499 " in logged.text
+    assert not [record for record in logged.records if record.levelno >= logging.WARNING]
+
+
+def test_a_client_that_takes_nothing_any_more_is_gone(
+    logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "STALL_SECONDS", 0.01)
+    ended: list[str] = []
+
+    async def stalled(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await fine(scope, receive, send)
+        except ClientDisconnect:
+            ended.append("let go")
+            raise
+
+    asyncio.run(RequestContext(stream)(scope_of(), nothing_comes, stalled))
+    assert ended == ["let go"]
+    assert "POST /v1/jobs/{job_id} 499 " in logged.text
     assert not [record for record in logged.records if record.levelno >= logging.WARNING]
 
 
