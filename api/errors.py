@@ -23,6 +23,8 @@ from lepton_tasks.errors import (
     LeptonError,
     NotFound,
     Overloaded,
+    StorageFull,
+    StorageUnavailable,
     StoreUnavailable,
 )
 from lepton_tasks.openai.failures import error_body
@@ -106,6 +108,14 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
         case StoreUnavailable():
             logger.error("%s", error)
             return _unavailable()
+        case StorageFull():
+            logger.error("%s", error)
+            message = "there is no room for files on the disk; nothing was kept"
+            return error_response(507, error.code, message, headers={"x-should-retry": "false"})
+        case StorageUnavailable():
+            logger.error("%s", error)
+            message = "the folder of files cannot be used at the moment; nothing was kept"
+            return error_response(503, error.code, message, headers={"retry-after": "5"})
         case _:
             logger.error("%s: %s", type(error).__name__, error)
             return error_response(500, "internal_error", "something went wrong on our side")

@@ -14,6 +14,8 @@ from redis.asyncio import Redis as AsyncRedis
 from starlette.concurrency import run_in_threadpool
 
 from api.announcing import Announcements
+from api.disk import Disk
+from api.file_intake import Intake, Room
 from api.key_cache import KeyCache
 from api.openai.answering import Answering
 from api.openai.catalogue import ModelList
@@ -25,6 +27,7 @@ from api.readiness import ReadinessProbe
 from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect, connect_async
 from lepton_tasks.broker.wakeups import Announcer
+from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
@@ -53,6 +56,9 @@ class Services:
     async_redis: AsyncRedis
     answering: Answering
     models: ModelList
+    storage: FileStorage
+    disk: Disk
+    intake: Intake
 
 
 @asynccontextmanager
@@ -89,6 +95,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 Outlook(StoreQueues(store), settings.answer_seconds),
                 settings.answer_seconds,
             )
+            storage, disk = FileStorage(settings.files), Disk()
+            room = Room(store.files, settings.tenant_file_bytes)
             yield Services(
                 settings=settings,
                 store=store,
@@ -104,6 +112,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 async_redis=async_client,
                 answering=answering,
                 models=ModelList(settings),
+                storage=storage,
+                disk=disk,
+                intake=Intake(storage, disk, room),
             )
             await answering.close()
         finally:

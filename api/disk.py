@@ -1,0 +1,30 @@
+"""Threads for the folder of files: a slow disk must not take those that ask the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
+
+from anyio import CancelScope, CapacityLimiter, to_thread
+
+_THREADS: Final = 8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Disk:
+    """Runs what waits for the disk, a few at a time. Lives on one event loop."""
+
+    def __init__(self) -> None:
+        self._limiter = CapacityLimiter(_THREADS)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Do ``work`` on a thread. Whoever is cancelled waits for its end."""
+        return await to_thread.run_sync(partial(work, *args, **more), limiter=self._limiter)
+
+    async def surely(self, work: Callable[P, object], *args: P.args, **more: P.kwargs) -> None:
+        """The same for what tidies up: it is done even where the caller is cancelled."""
+        with CancelScope(shield=True):
+            await self.run(work, *args, **more)
