@@ -117,3 +117,9 @@ class IllegalTransition(LeptonError):
     """A job was asked to move between states that have no such edge."""
 
     code = "illegal_transition"
+
+
+class LeaseLost(LeptonError):
+    """Another has taken over what this process had under a lease."""
+
+    code = "lease_lost"

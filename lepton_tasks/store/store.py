@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.batch_orders import BatchOrderStore
+from lepton_tasks.store.batch_runs import BatchRunStore
 from lepton_tasks.store.batches import BatchStore
 from lepton_tasks.store.canvases import CanvasStore
 from lepton_tasks.store.claims import ClaimStore
@@ -51,6 +52,7 @@ class Store:
         self.batches = BatchStore(database)
         self.files = FileStore(database)
         self.batch_orders = BatchOrderStore(database)
+        self.batch_runs = BatchRunStore(database)
         self.keys = KeyStore(database, box)
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)
