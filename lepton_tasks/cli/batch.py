@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -23,6 +22,7 @@ from lepton_tasks.bulk.run import BatchRun
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
 from lepton_tasks.bulk.summary import Ending, Summary
 from lepton_tasks.bulk.workspace import Mode, check_files, open_workspace
+from lepton_tasks.cli.batch_state import cancel, list_batches, show
 from lepton_tasks.cli.values import read_values
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.embedded.system import embedded_system
@@ -32,7 +32,7 @@ from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.producer import Producer
 from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings, load_settings
-from lepton_tasks.store.store import Store, open_store
+from lepton_tasks.store.store import open_store
 from lepton_tasks.webhooks.parting import let_go
 
 app = typer.Typer(help="Run whole files through a task, and look after them.", no_args_is_help=True)
@@ -151,39 +151,9 @@ def run(
     _report(summary, plan, as_json)
 
 
-@app.command()
-def show(
-    batch_id: Annotated[str, typer.Argument(help="Id that `lepton batch run` printed.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Show how far a batch has come, as the store knows it."""
-    with _store() as (store, tenant):
-        batch = store.batches.get(tenant, batch_id)
-    if as_json:
-        shown = {name: value for name, value in asdict(batch).items() if name != "tenant"}
-        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
-        return
-    total = f"{batch.total_items:,}" if batch.sealed else "not all in yet"
-    typer.echo(
-        f"{batch.id}  {batch.task}  {batch.state}\n"
-        f"lines   {total}\ndone    {batch.done_items:,}\nfailed  {batch.failed_items:,}"
-    )
-
-
-@app.command()
-def cancel(
-    batch_id: Annotated[str, typer.Argument(help="Id that `lepton batch run` printed.")],
-) -> None:
-    """Cancel a batch: what is queued is not run any more, finished lines are kept.
-
-    A `lepton batch run` of this batch goes to its end: the lines that were not done
-    go to its error file as "cancelled".
-    """
-    with _store() as (store, tenant):
-        store.batches.get(tenant, batch_id)
-        store.batches.cancel(tenant, batch_id)
-        state = store.batches.get(tenant, batch_id).state
-    typer.echo(f"{batch_id} is {state}")
+app.command("list")(list_batches)
+app.command()(show)
+app.command()(cancel)
 
 
 def _run(plan: Plan, mode: Mode, settings: Settings, watch: Callable[[], object]) -> Summary:
@@ -282,16 +252,6 @@ def _resume_command(plan: Plan) -> str:
         if value is not None:
             parts += [option, value]
     return shlex.join([*parts, "--resume"])
-
-
-@contextmanager
-def _store() -> Iterator[tuple[Store, str]]:
-    settings = load_settings()
-    store = open_store(settings)
-    try:
-        yield store, settings.default_tenant
-    finally:
-        store.close()
 
 
 def _say(line: str) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from lepton_tasks.errors import Conflict
-from lepton_tasks.states import TERMINAL, WAITING, BatchState, DeliveryState, JobState
+from lepton_tasks.states import BATCH_TERMINAL, TERMINAL, WAITING, DeliveryState, JobState
 from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
@@ -62,7 +62,7 @@ class RetentionStore:
     def sweep(self, keep_seconds: float, tombstone_seconds: float) -> Swept:
         """Delete a page of what ended over ``keep_seconds`` ago, of each tenant and kind.
 
-        A shard goes with its batch, and a batch in progress keeps all of its shards. A
+        A shard goes with its batch, and a batch that has not ended keeps all of its shards. A
         delivery that is still to be sent stays; its body is its own, so its job may go.
         Other jobs leave a tombstone, which is deleted ``tombstone_seconds`` later.
         """
@@ -111,7 +111,7 @@ class RetentionStore:
                 connection.execute(
                     select(batches.c.id)
                     .where(
-                        batches.c.state != BatchState.IN_PROGRESS,
+                        batches.c.state.in_(BATCH_TERMINAL),
                         batches.c.finished_at < now() - keep_seconds,
                     )
                     .order_by(batches.c.finished_at)

@@ -10,13 +10,14 @@ from lepton_tasks.errors import Conflict, Gone, IdempotencyConflict, NotFound
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
-from lepton_tasks.states import BatchState, JobState
+from lepton_tasks.states import BATCH_TERMINAL, BatchState, JobState
 from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.retention import PAGE, Swept
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.store.tables import DeliveryRow, JobRow, TombstoneRow
 from tests.support.lives import TASKS, TENANT, a_job, dead, queued, state
+from tests.support.orders import ordered, put
 from tests.support.plans import scans
 from tests.support.sending import owe
 
@@ -108,6 +109,21 @@ def test_a_batch_goes_whole_and_one_in_progress_keeps_its_shards(quick_store: St
     assert len(store.jobs.shards(TENANT, "batch_open", 0, 10)) == 3
     with pytest.raises(Conflict, match="batch_open"):
         store.retention.erase(TENANT, store.jobs.shards(TENANT, "batch_open", 0, 1)[0].id)
+
+
+@pytest.mark.parametrize("state", [*BatchState])
+def test_a_batch_of_an_uploaded_file_goes_once_it_has_ended(
+    quick_store: Store, state: BatchState
+) -> None:
+    store = quick_store
+    batch = ordered(store, TENANT)
+    finished(store, *queued(store, a_job(batch_id=batch.id, ordinal=0)))
+    put(store, batch.id, state=state, finished_at=batch.created_at)
+    age(store, 31)
+    swept = sweep(store)
+    gone = state in BATCH_TERMINAL
+    assert (swept.jobs, swept.batches) == (gone, gone)
+    assert [one.id for one in store.batches.page(TENANT)] == ([] if gone else [batch.id])
 
 
 def test_a_delivery_stays_until_it_was_sent(quick_store: Store) -> None:
