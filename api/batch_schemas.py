@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.schemas import described
 from lepton_tasks.batches.orders import DEFAULT_WINDOW, ENDPOINT_TASKS
+from lepton_tasks.files.rules import LEAST_SECONDS, MOST_SECONDS
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState
 from lepton_tasks.store.batches import Batch
@@ -45,7 +46,11 @@ class BatchCreate(BaseModel):
                 "type": "object",
                 "properties": {
                     "anchor": {"type": "string", "enum": ["created_at"]},
-                    "seconds": {"type": "integer", "minimum": 3600, "maximum": 2592000},
+                    "seconds": {
+                        "type": "integer",
+                        "minimum": LEAST_SECONDS,
+                        "maximum": MOST_SECONDS,
+                    },
                 },
                 "required": ["anchor", "seconds"],
                 "additionalProperties": False,

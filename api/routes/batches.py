@@ -20,14 +20,13 @@ from lepton_tasks.batches.head import head_fault
 from lepton_tasks.batches.orders import BatchOrder, read_order
 from lepton_tasks.batches.request_lines import empty_file
 from lepton_tasks.errors import InvalidInput, NotFound
-from lepton_tasks.files.storage import FileStorage
+from lepton_tasks.files.rules import BATCH
 from lepton_tasks.ids import new_id
 from lepton_tasks.store.batch_orders import Ordered
 from lepton_tasks.store.batches import Batch
 from lepton_tasks.store.files import File
 
 MAX_PAGE: Final = 100
-_PURPOSE: Final = "batch"
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=OpenAiRoute)
 
@@ -49,7 +48,7 @@ async def create(
     order = read_order(await read_object(request, SMALL_BYTES), idempotency_key)
     await check_webhook(order.webhook, services.guard)
     resent = was_resent(request.headers)
-    made = await run_in_threadpool(_create, services, tenant, order, resent)
+    made = await services.disk.run(_create, services, tenant, order, resent)
     response.headers["location"] = f"/v1/batches/{made.batch.id}"
     if made.replayed:
         response.headers["idempotent-replayed"] = "true"
@@ -111,14 +110,14 @@ def _check_file(services: Services, file: File, order: BatchOrder) -> None:
         InvalidInput: it has another purpose.
         ApiError: 400, a line is wrong, or there is none.
     """
-    if file.purpose != _PURPOSE:
+    if file.purpose != BATCH:
         raise InvalidInput(
             f"input_file_id: the file has the purpose {file.purpose}; upload it with the purpose "
-            f"{_PURPOSE}",
+            f"{BATCH}",
             "input_file_id",
             "invalid_purpose",
         )
-    path = FileStorage(services.settings.files).path(file.id)
+    path = services.storage.path(file.id)
     fault = head_fault(path, order.endpoint) if file.size else empty_file()
     if fault is not None:
         where = "" if fault.line is None else f"line {fault.line:,}: "

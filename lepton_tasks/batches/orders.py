@@ -15,12 +15,12 @@ import orjson
 
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.fields import refuse_unknown
+from lepton_tasks.files.rules import check_expiry
 from lepton_tasks.queues import Priority, parse_priority
 from lepton_tasks.requests import (
     MAX_KEY_LENGTH,
     check_key,
     check_metadata,
-    check_number,
     check_webhook_url,
     is_storable,
 )
@@ -44,8 +44,6 @@ FIELDS: Final = (
 )
 DEFAULT_WINDOW: Final = "24h"
 MAX_WINDOW: Final = 30 * 86_400
-LEAST_OUTPUT_SECONDS: Final = 3_600
-MAX_OUTPUT_SECONDS: Final = 30 * 86_400
 
 _WINDOW: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
@@ -159,11 +157,4 @@ def _output_seconds(value: object) -> float | None:
     if not isinstance(value, Mapping) or set(value) != {"anchor", "seconds"}:
         form = '{"anchor": "created_at", "seconds": 86400}'
         raise InvalidInput(f"{name} must be an object such as {form}", name, "invalid_type")
-    if value["anchor"] != "created_at":
-        place = f"{name}.anchor"
-        raise InvalidInput(f'{place} must be "created_at"', place, "invalid_value")
-    if value["seconds"] is None:
-        raise InvalidInput(f"{name}.seconds is missing", f"{name}.seconds", "invalid_value")
-    return check_number(
-        value["seconds"], f"{name}.seconds", LEAST_OUTPUT_SECONDS, MAX_OUTPUT_SECONDS
-    )
+    return check_expiry(value["anchor"], value["seconds"], name)

@@ -67,15 +67,15 @@ def test_what_is_left_out_or_null() -> None:
         ({"output_expires_after": {"anchor": "created_at"}}, "output_expires_after"),
         (
             {"output_expires_after": {"anchor": "now", "seconds": 3600}},
-            "output_expires_after.anchor",
+            "output_expires_after[anchor]",
         ),
         (
             {"output_expires_after": {"anchor": "created_at", "seconds": 1}},
-            "output_expires_after.seconds",
+            "output_expires_after[seconds]",
         ),
         (
             {"output_expires_after": {"anchor": "created_at", "seconds": None}},
-            "output_expires_after.seconds",
+            "output_expires_after[seconds]",
         ),
         ({"window": "24h"}, "window"),
     ],
@@ -84,7 +84,7 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_order(WHOLE | changes, None)
     assert caught.value.param == param
-    assert param.split(".")[0] in str(caught.value)
+    assert param in str(caught.value) or param.split(".")[0] in str(caught.value)
 
 
 def test_a_wrong_key() -> None:
