@@ -20,6 +20,7 @@ HEAVY = ("torch", "transformers", "numpy", "safetensors")
     [
         ("lepton_tasks", ""),
         ("lepton_tasks.producer", ""),
+        ("lepton_tasks.client", ""),
         ("lepton_tasks.nlp.registry", "lepton_tasks.nlp.registry.find_tasks()"),
         ("lepton_tasks.openai.endpoints", ""),
         ("lepton_tasks.cli.main", "lepton_tasks.cli.main.make_cli()"),

@@ -1,0 +1,183 @@
+"""Our own clients of a whole system: typed answers, streams, a link that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, assert_type
+
+import pytest
+
+from lepton_tasks import AsyncClient, Client
+from lepton_tasks.client import (
+    DeletedObject,
+    IdempotencyMismatch,
+    InvalidRequest,
+    ItemError,
+    JobCancelled,
+    JobHandle,
+    KeyRefused,
+    StillWaiting,
+    UnknownObject,
+)
+from lepton_tasks.nlp.chat import ChatOutput
+from lepton_tasks.nlp.moderation import ModerationOutput
+from lepton_tasks.states import JobState
+from tests.support.openai_system import System
+from tests.support.proxy import Mode, Proxy
+
+LONG = 8_000
+"""Tokens that take the model longer than a test has patience."""
+
+
+@pytest.fixture(scope="module")
+def client(system: System) -> Iterator[Client]:
+    with Client(system.url, system.key) as client:
+        yield client
+
+
+def test_answers_are_of_the_task_s_own_type(client: Client) -> None:
+    answer = client.moderation("You are a worthless idiot and nobody wants you here.")
+    assert_type(answer, ModerationOutput)
+    assert answer.flagged
+    assert answer.action in ("review", "block")
+    chinese = client.moderation("谢谢你的耐心解答，问题已经解决了。", block_at=0.8)
+    assert (chinese.language, chinese.action) == ("zh", "allow")
+    chat = client.chat("Hello! How are you?")
+    assert_type(chat, ChatOutput)
+    assert chat.message.content
+    handle = client.moderation.submit(inputs=["谢谢", "Thanks"])
+    assert_type(handle, JobHandle[ModerationOutput])
+    results = handle.results()
+    assert_type(results, list[ModerationOutput | ItemError])
+    assert [isinstance(one, ModerationOutput) for one in results] == [True, True]
+    assert handle.job.model is not None
+    assert isinstance(client.run("moderation", "谢谢"), ModerationOutput)
+    assert "moderation" in [task.id for task in client.tasks()]
+
+
+def test_what_is_wrong_is_named(client: Client, system: System) -> None:
+    with pytest.raises(InvalidRequest) as wrong:
+        client.moderation("谢谢", block_at=7)
+    assert wrong.value.param == "options.block_at"
+    assert (wrong.value.request_id or "").startswith("req_")
+    with pytest.raises(UnknownObject):
+        client.jobs.get("job_none")
+    with (
+        Client(system.url, "lpt_wrong") as other,
+        pytest.raises(KeyRefused),
+    ):
+        other.tasks()
+
+
+def test_a_key_makes_one_job_of_many_calls(client: Client) -> None:
+    first = client.moderation.submit("谢谢", idempotency_key="order-7")
+    first.wait()
+    again = client.moderation.submit("谢谢", idempotency_key="order-7")
+    assert again.id == first.id
+    assert again.result().action == "allow"
+    with pytest.raises(IdempotencyMismatch):
+        client.moderation.submit("再见", idempotency_key="order-7")
+
+
+def test_a_lost_answer_makes_no_second_job(client: Client, system: System) -> None:
+    """The job is stored, its answer is lost on the way: the same job answers the repetition."""
+    before = {one.id for one in client.jobs.list()}
+    with (
+        Proxy(int(system.url.rpartition(":")[2])) as proxy,
+        Client(proxy.url(system.url), system.key) as flaky,
+    ):
+        proxy.hold()
+
+        async def submit() -> JobHandle[ModerationOutput]:
+            sending = asyncio.create_task(asyncio.to_thread(flaky.moderation.submit, "你好"))
+            while {one.id for one in client.jobs.list()} == before:
+                await asyncio.sleep(0.02)
+            proxy.switch(Mode.RESET)
+            proxy.release()
+            proxy.switch(Mode.PASS)
+            return await sending
+
+        handle = asyncio.run(submit())
+        assert {one.id for one in client.jobs.list()} - before == {handle.id}
+        assert handle.result().action == "allow"
+
+
+def test_jobs_are_listed_completed_cancelled_and_deleted(client: Client) -> None:
+    late = client.moderation.submit("later", run_at=4_000_000_000, metadata={"order": "8"})
+    soon = [client.moderation.submit(text) for text in ("一", "二", "三")]
+    done = client.jobs.as_completed([late, *soon], timeout=60)
+    assert {next(done).id for _ in soon} == {one.id for one in soon}
+    assert [one.result().action for one in soon] == ["allow"] * 3
+    with pytest.raises(StillWaiting) as waiting:
+        next(client.jobs.as_completed([late], timeout=0.01))
+    assert waiting.value.ids == (late.id,)
+    assert client.jobs.get(late.id).job.metadata == {"order": "8"}
+    listed = [one.id for one in client.jobs.list(task="moderation", state="queued")]
+    assert listed == [late.id]
+    with pytest.raises(JobCancelled):
+        late.cancel().result()
+    late.delete()
+    with pytest.raises(DeletedObject):
+        late.refresh()
+
+
+def test_many_texts_come_back_in_order(client: Client) -> None:
+    texts = [f"text {number}" for number in range(7)]
+    texts[3] = ""
+    found = list(client.moderation.map(iter(texts), chunk=2, window=2))
+    assert [isinstance(one, ItemError) for one in found] == [place == 3 for place in range(7)]
+    handles = list(client.submit_many("moderation", ["一", "二", "三"], chunk=2))
+    assert [len(one.results()) for one in handles] == [2, 1]
+
+
+def test_a_text_is_read_while_it_grows(client: Client) -> None:
+    with client.generation.stream("I would like to", max_tokens=24) as text:
+        pieces = list(text)
+    assert "".join(pieces) == text.text != ""
+    assert text.finish_reason == "length"
+    assert text.usage is not None
+    assert text.usage["completion_tokens"] == 24
+    with client.chat.stream("你好") as answer:
+        assert "".join(answer) == answer.text != ""
+
+
+def test_whoever_leaves_a_text_ends_its_writing(client: Client, system: System) -> None:
+    with client.generation.stream("Once upon a time", max_tokens=LONG) as text:
+        next(text)
+        job_id = text.job_id
+    assert job_id is not None
+    job = system.until(
+        lambda: (
+            found
+            if (found := system.store.jobs.get("acme", job_id)).state is JobState.CANCELLED
+            or (found.result or {}).get("outputs", [{}])[0].get("finish_reason") == "cancelled"
+            else None
+        )
+    )
+    assert job.cancel_requested
+
+
+def test_the_client_of_an_event_loop_does_the_same(system: System) -> None:
+    async def run() -> None:
+        async with AsyncClient(system.url, system.key) as client:
+            answer = await client.moderation("You are a worthless idiot.")
+            assert_type(answer, ModerationOutput)
+            assert answer.flagged
+            answers = await asyncio.gather(*[client.moderation(text) for text in ("一", "二")])
+            assert [one.action for one in answers] == ["allow", "allow"]
+            found = [one async for one in client.moderation.map(["三", "四"], chunk=1)]
+            assert len(found) == 2
+            async with client.generation.stream("今天", max_tokens=8) as text:
+                pieces = [piece async for piece in text]
+            assert "".join(pieces) == text.text
+            handles = [await client.moderation.submit(text) for text in ("五", "六")]
+            done = {one.id async for one in client.jobs.as_completed(handles, timeout=60)}
+            assert done == {one.id for one in handles}
+
+    asyncio.run(run())
+
+
+def test_any_other_route_can_be_called(client: Client) -> None:
+    made: dict[str, Any] = client.request("POST", "/v1/corpora", json={"name": "手册"})
+    assert client.request("GET", f"/v1/corpora/{made['id']}")["name"] == "手册"
