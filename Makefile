@@ -19,7 +19,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
-	  -e '.[worker,train,api,flower,dev]' -c constraints.txt
+	  -e '.[worker,train,api,flower,parquet,dev]' -c constraints.txt
 	@touch $@
 
 demo: setup ## Moderate the shipped sample end to end on the embedded default

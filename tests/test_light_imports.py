@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "transformers", "numpy", "safetensors")
+HEAVY = ("torch", "transformers", "numpy", "safetensors", "pyarrow")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Final
 
+from lepton_tasks.bulk.columns import Columns, find_columns
 from lepton_tasks.bulk.lines import (
     BOM,
     OVERLONG,
@@ -26,15 +26,20 @@ from lepton_tasks.bulk.physical import MAX_LINE_BYTES, Unreadable
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.registry import AnyTask
 
-_SHOWN_COLUMNS: Final = 50
-
 
 def read_csv(
-    lines: Iterator[bytes | None], task: AnyTask, text_column: str | None, id_column: str | None
+    lines: Iterator[bytes | None],
+    task: AnyTask,
+    text_column: str | None,
+    id_column: str | None,
+    corpus: str | None = None,
+    *,
+    tabs: bool = False,
 ) -> Iterator[Line | BadLine]:
     r"""Read the header at once, the records as they are asked for.
 
-    A record's number is that of its first physical line; the header is line 1.
+    A record's number is that of its first physical line; the header is line 1. ``corpus`` is
+    the one that the options name; ``tabs`` tells that tabs part the cells (TSV).
 
     >>> from lepton_tasks.nlp.registry import get_task
     >>> rows = iter([b"id,text\r\n", b'7,"good\r\n', b'morning"\r\n', b"8\n"])
@@ -46,21 +51,14 @@ def read_csv(
 
     Raises:
         InvalidInput: there is no readable header, or it lacks a column; the message lists
-            those it has. Or the items of ``task`` are more than one text.
+            those it has. Or the items of ``task`` do not fit into cells.
     """
-    if task.item_model is not None:
-        fields = ", ".join(task.item_model.model_fields)
-        raise InvalidInput(
-            f"an item of {task.name} is an object with {fields}, and a record of a CSV gives one "
-            'text; use JSON Lines, {"id": …, "input": {…}} a line',
-            "FILE",
-        )
     feed = _Feed(lines)
-    rows = csv.reader(feed, strict=True)
-    header = _header(rows)
-    text_at = _place(header, text_column, "--text-column")
-    id_at = None if id_column is None else _place(header, id_column, "--id-column")
-    return _records(rows, feed, task, len(header), text_at, id_at)
+    rows = csv.reader(feed, delimiter="\t" if tabs else ",", strict=True)
+    table = "TSV" if tabs else "CSV"
+    header = _header(rows, table)
+    columns = find_columns(header, task, text_column, id_column, table)
+    return _records(rows, feed, _RecordReader(task, header, columns, corpus))
 
 
 class _RecordProblem(Exception):
@@ -114,13 +112,33 @@ class _Feed:
             raise _RecordProblem(*not_utf8(error)) from error
 
 
+class _RecordReader:
+    """Makes of one record the line that it is."""
+
+    def __init__(
+        self, task: AnyTask, header: list[str], columns: Columns, corpus: str | None
+    ) -> None:
+        self._task = task
+        self._width = len(header)
+        self._columns = columns
+        self._places = [header.index(name) for name in columns.names]
+        self._corpus = corpus
+
+    def read(self, number: int, row: list[str]) -> Line | BadLine:
+        """Take ``row``, which began at the line ``number``."""
+        if len(row) != self._width:
+            columns = "1 column" if len(row) == 1 else f"{len(row):,} columns"
+            message = f"{columns}, the header has {self._width}"
+            return BadLine(number, None, "wrong_columns", message)
+        item, line_id = self._columns.split([row[place] for place in self._places])
+        problem = id_problem(line_id)
+        if problem is not None:
+            return BadLine(number, None, "invalid_id", problem)
+        return admit(number, line_id or None, item, self._task, self._corpus)
+
+
 def _records(
-    rows: Iterator[list[str]],
-    feed: _Feed,
-    task: AnyTask,
-    width: int,
-    text_at: int,
-    id_at: int | None,
+    rows: Iterator[list[str]], feed: _Feed, reader: _RecordReader
 ) -> Iterator[Line | BadLine]:
     while True:
         feed.begin()
@@ -138,41 +156,16 @@ def _records(
             yield unreadable(feed.number + 1, error)
             return
         if row:
-            yield _record(feed.first, row, task, width, text_at, id_at)
+            yield reader.read(feed.first, row)
 
 
-def _record(
-    number: int, row: list[str], task: AnyTask, width: int, text_at: int, id_at: int | None
-) -> Line | BadLine:
-    if len(row) != width:
-        columns = "1 column" if len(row) == 1 else f"{len(row):,} columns"
-        return BadLine(number, None, "wrong_columns", f"{columns}, the header has {width}")
-    line_id = row[id_at] or None if id_at is not None else None
-    problem = id_problem(line_id)
-    if problem is not None:
-        return BadLine(number, None, "invalid_id", problem)
-    return admit(number, line_id, row[text_at], task)
-
-
-def _header(rows: Iterator[list[str]]) -> list[str]:
+def _header(rows: Iterator[list[str]], table: str) -> list[str]:
     try:
         header = next(rows, [])
     except (_RecordProblem, csv.Error, Unreadable) as error:
-        raise InvalidInput(f"the first line of the CSV cannot be read: {error}", "FILE") from error
-    if not header:
-        raise InvalidInput("the CSV's first line is empty; it must name the columns", "FILE")
-    return header
-
-
-def _place(header: list[str], column: str | None, option: str) -> int:
-    known = ", ".join(repr(name) for name in header[:_SHOWN_COLUMNS])
-    if len(header) > _SHOWN_COLUMNS:
-        known += f" and {len(header) - _SHOWN_COLUMNS:,} more"
-    if column is None:
-        raise InvalidInput(f"give {option}; the columns of the CSV are {known}", option)
-    if header.count(column) != 1:
-        many = "no" if column not in header else "more than one"
         raise InvalidInput(
-            f"{option}: the CSV has {many} column {column!r}; its columns are {known}", option
-        )
-    return header.index(column)
+            f"the first line of the {table} cannot be read: {error}", "FILE"
+        ) from error
+    if not header:
+        raise InvalidInput(f"the {table}'s first line is empty; it must name the columns", "FILE")
+    return header

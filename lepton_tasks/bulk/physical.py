@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -36,8 +37,26 @@ class Unreadable(Exception):
         self.code = code
 
 
+def open_input(path: Path) -> tuple[BufferedReader, int]:
+    """Open a file at its beginning; the second value is its size in bytes.
+
+    Raises:
+        InvalidInput: it cannot be opened, or is no regular file.
+    """
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise InvalidInput(f"{path} is not a regular file; save the lines to one", "FILE")
+        return path.open("rb"), facts.st_size
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}", "FILE") from error
+
+
 class InputFile(Closing):
-    """An open input file; iterate :meth:`lines` once, from its beginning."""
+    """An open input file; iterate :meth:`lines` once, from its beginning.
+
+    ``size`` is its bytes on disk, packed where it is.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open ``path``; its content tells whether and how it is packed.
@@ -46,16 +65,8 @@ class InputFile(Closing):
             InvalidInput: it cannot be opened, is no regular file, or is called ``.gz`` or
                 ``.zst`` and holds something else.
         """
-        try:
-            facts = path.stat()
-            if not stat.S_ISREG(facts.st_mode):
-                raise InvalidInput(f"{path} is not a regular file; save the lines to one", "FILE")
-            self._file = path.open("rb")
-        except OSError as error:
-            raise InvalidInput(f"cannot read {path}: {error.strerror}", "FILE") from error
         self.path = path
-        self.size = facts.st_size
-        """Bytes on disk, packed where the file is."""
+        self._file, self.size = open_input(path)
         self._packed = compression_of(self._file.peek(HEAD_BYTES))
         said = compression_named(path)
         if said is not None and self._packed is not said:

@@ -170,6 +170,10 @@ def _check_outputs(plan: Plan) -> None:
         path = files[option]
         if not path.parent.is_dir():
             raise InvalidInput(f"{option}: there is no folder {path.parent}; make it", option)
+        if path.suffix.lower() == ".parquet":
+            raise InvalidInput(
+                f"{option}: results are written as JSON Lines; call it .jsonl", option
+            )
         if path.exists() and not path.is_file():
             raise InvalidInput(f"{option}: {path} is not a regular file", option)
         if not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -47,7 +47,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="Input: .jsonl or .csv, also with .gz or .zst.")],
+    file: Annotated[Path, typer.Argument(help="Input: .jsonl, .csv, .tsv, .parquet.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Results, as JSON Lines.")],
     task: Annotated[str, typer.Option(help="What to do with each text, such as moderation.")],
     errors: Annotated[
@@ -60,8 +60,10 @@ def run(
         typer.Option(metavar="NAME=VALUE", help="An option of the task, JSON or a bare text."),
     ] = None,
     options: Annotated[str | None, typer.Option(help="All options, as a JSON object.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="CSV: the column with the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="CSV: the column with your id.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Table: the column with the text.")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Table: the column with your id.")] = None,
     webhook: Annotated[
         str | None, typer.Option(help="URL that is told, signed, when the files are complete.")
     ] = None,
@@ -92,10 +94,15 @@ def run(
 
         {"id": "q-3", "input": {"question": "Who?", "context": "It was Ada."}}
 
+    FILE may also be a table: CSV, TSV or Parquet. --text-column names the column
+    with the text; the fields of an item are read from the columns of their names.
+    All but Parquet may be packed, as .gz or .zst.
+
     OUTPUT gets {"id", "line", "output"} for each. A line that cannot be read
     or that fails goes to the error file as {"line", "id", "error"}, and the
     rest goes on: each line of FILE that is not blank ends in exactly one of
-    the two. Lines are numbered from 1; blank ones and a CSV header count.
+    the two. Lines are numbered from 1; blank ones and the header of
+    a CSV count; a row of Parquet has its number as line.
 
     Ctrl-C keeps what is done; the same command with --resume goes on from
     there, also after a crash. Memory does not grow with the file.
@@ -109,6 +116,8 @@ def run(
         lepton batch run comments.jsonl --task moderation -o results.jsonl
 
         lepton batch run a.csv --text-column 内容 --task moderation -o a.jsonl
+
+        lepton batch run qa.parquet --task question-answering --id-column nr -o qa.jsonl
 
         lepton batch run a.jsonl --task moderation --option block_at=0.8 -o b.jsonl
 

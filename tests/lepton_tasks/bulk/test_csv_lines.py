@@ -145,6 +145,27 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[tuple[str, str]]) ->
     assert texts == [text if text.strip() else "" for _, text in rows]
 
 
-def test_items_of_several_texts_are_not_read_from_a_csv() -> None:
-    with pytest.raises(InvalidInput, match="use JSON Lines"):
-        read_csv(iter([b"text,others\n", b"a,b\n"]), Pairs(), "text", None)
+def test_items_with_fields_are_read_from_columns_of_their_names() -> None:
+    data = [b"nr,text,case\n", b"1,a,false\n", b"2,,true\n", b"3,b,maybe\n"]
+    [good, empty, wrong] = read_csv(iter(data), Pairs(), None, "nr")
+    assert good == Line(2, "1", {"text": "a", "case": False})
+    assert isinstance(empty, BadLine)
+    assert isinstance(wrong, BadLine)
+    assert (empty.number, empty.id, empty.code) == (3, "2", "invalid_item")
+    assert empty.message.startswith("input.text")
+    assert wrong.message.startswith("input.case")
+
+
+def test_tabs_part_the_cells_of_a_tsv() -> None:
+    data = [
+        "nr\t内容\n".encode(),
+        'a,b\t你好，"客服"\n'.encode(),
+        b'2\t"two\n',
+        b'lines"\n',
+        b"3\n",
+    ]
+    *good, bad = read_csv(iter(data), MODERATION, "内容", "nr", tabs=True)
+    assert good == [Line(2, "a,b", '你好，"客服"'), Line(3, "2", "two\nlines")]
+    assert bad.number == 5
+    with pytest.raises(InvalidInput, match="columns of the TSV are 'a', 'b'"):
+        read_csv(iter([b"a\tb\n"]), MODERATION, None, None, tabs=True)

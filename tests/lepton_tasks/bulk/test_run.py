@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import threading
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
@@ -241,12 +244,26 @@ def test_a_crash_at_any_step_loses_and_repeats_nothing(
     assert crashes > 30
 
 
+def _as_parquet(rows: list[Any]) -> bytes:
+    file = io.BytesIO()
+    columns = {"id": [row["id"] for row in rows], "text": [row["text"] for row in rows]}
+    pq.write_table(pa.table(columns), file, row_group_size=32)
+    return file.getvalue()
+
+
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("parquet", [False, True])
 def test_a_crash_of_every_session_still_gets_there(
-    bench: Bench, plan_for: MakePlan, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, plan_for: MakePlan, monkeypatch: pytest.MonkeyPatch, parquet: bool
 ) -> None:
     rows = mixed_rows(80)
-    plan = plan_for(rows, shard_size=3)
+    if parquet:
+        rows = [row for row in mixed_rows(180) if isinstance(row, dict)][:80]
+        rows = [{**row, "id": str(row["id"])} for row in rows]
+        more = {"name": "in.parquet", "text_column": "text", "id_column": "id"}
+        plan = plan_for(_as_parquet(rows), shard_size=3, **more)
+    else:
+        plan = plan_for(rows, shard_size=3)
     fuse = Fuse(monkeypatch)
     mode, sessions = Mode.NEW, 0
     while True:
