@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,9 @@ from lepton_tasks.fields import refuse_unknown
 
 SMALL_BYTES: Final = 64 * 1024
 """Most bytes of a body that holds no texts of a job."""
+STALL_SECONDS: Final = 60.0
+"""For how long nothing of a body may come before its request is given up."""
+_MOST_DIGITS: Final = 20
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
@@ -26,7 +30,7 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
     """Read the body as a JSON object of at most ``limit`` bytes.
 
     Raises:
-        ApiError: 413 too large, 400 not JSON or not UTF-8, 422 not an object.
+        ApiError: 413 too large, 408 cut off, 400 not JSON or not UTF-8, 422 not an object.
     """
     return as_object(await read_bytes(request, limit))
 
@@ -38,17 +42,46 @@ async def read_bytes(request: Request, limit: int) -> bytes:
     at the first byte too many.
 
     Raises:
-        ApiError: 413 too large.
+        ApiError: 413 too large, 408 the rest of it does not come.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if (declared_size(request) or 0) > limit:
         raise _too_large(limit)
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in chunks(request):
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
     return bytes(body)
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body as it comes.
+
+    Raises:
+        ApiError: 408, the rest of it does not come.
+        ClientDisconnect: nobody sends it any more.
+    """
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                chunk = await anext(stream, None)
+        except TimeoutError as error:
+            raise ApiError(
+                408,
+                "request_timeout",
+                f"nothing more of the body came for {STALL_SECONDS:g} s; send the request again",
+                headers={"connection": "close"},
+            ) from error
+        if chunk is None:
+            return
+        yield chunk
+
+
+def declared_size(request: Request) -> int | None:
+    """Bytes that a body says it has; None where it says nothing that can be read."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) <= _MOST_DIGITS else None
 
 
 def as_object(body: bytes) -> dict[str, Any]:

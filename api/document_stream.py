@@ -9,6 +9,7 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from api.body import chunks
 from api.services import Services
 from lepton_tasks.corpora import CorpusLimits, NewDocument, Pages, read_document
 from lepton_tasks.errors import InvalidInput
@@ -75,7 +76,7 @@ async def _lines(request: Request) -> AsyncIterator[tuple[int, bytes]]:
     """Yield lines with their numbers, from 1; none is held that is longer than may be."""
     number = 1
     kept = bytearray()
-    async for chunk in request.stream():
+    async for chunk in chunks(request):
         *whole, rest = chunk.split(b"\n")
         for part in whole:
             yield number, bytes(kept + part)

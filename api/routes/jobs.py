@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Caller, Tenant
-from api.body import read_object, takes
+from api.body import declared_size, read_object, takes
 from api.intake import check_webhook, read_job_request
 from api.putting import put
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
@@ -49,9 +49,8 @@ async def submit(
     """
     body = await read_object(request, services.settings.max_request_bytes)
     asked = read_job_request(body, idempotency_key)
-    declared = request.headers.get("content-length", "")
-    small = declared.isdigit() and int(declared) <= MAX_QUICK_BYTES
-    if small and not asked.reads_store:
+    size = declared_size(request)
+    if size is not None and size <= MAX_QUICK_BYTES and not asked.reads_store:
         job = services.producer.admission.admit(tenant, asked)
     else:
         job = await run_in_threadpool(services.producer.admission.admit, tenant, asked)
