@@ -20,6 +20,7 @@ from api.routes import (
     health,
     jobs,
     tasks,
+    uploads,
     webhook_deliveries,
     webhook_endpoints,
 )
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         tasks,
         batches,
         files,
+        uploads,
         conversations,
         corpora,
         webhook_endpoints,

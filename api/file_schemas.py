@@ -6,8 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas import described
 from lepton_tasks.files.rules import PURPOSES
+from lepton_tasks.states import UploadState
 from lepton_tasks.store.files import File
+from lepton_tasks.store.uploads import Part, Upload
 
 FORM: dict[str, Any] = {
     "requestBody": {
@@ -69,3 +72,97 @@ class FileDeleted(BaseModel):
     id: str
     object: Literal["file"] = "file"
     deleted: Literal[True] = True
+
+
+PART_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["data"],
+                    "properties": {"data": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+"""The body of a part of an upload."""
+
+
+class UploadCreate(BaseModel):
+    """A file that will come in parts; ``bytes`` is its length."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bytes: Annotated[Any, described({"type": "integer", "minimum": 1})]
+    filename: Annotated[Any, described({"type": "string"})]
+    mime_type: Annotated[Any, described({"type": "string"})]
+    purpose: Annotated[Any, described({"type": "string", "enum": list(PURPOSES)})]
+    expires_after: Annotated[
+        Any,
+        described(
+            {
+                "type": "object",
+                "required": ["anchor", "seconds"],
+                "properties": {
+                    "anchor": {"type": "string", "enum": ["created_at"]},
+                    "seconds": {"type": "integer", "minimum": 3600, "maximum": 2592000},
+                },
+            }
+        ),
+    ] = None
+
+
+class UploadComplete(BaseModel):
+    """The parts of a file in their order, and its MD5 in hexadecimal, if it shall be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    part_ids: Annotated[Any, described({"type": "array", "items": {"type": "string"}})]
+    md5: Annotated[Any, described({"type": "string", "pattern": "^[0-9a-fA-F]{32}$"})] = None
+
+
+class PartView(BaseModel):
+    """A part that is whole. Times are Unix seconds."""
+
+    id: str
+    object: Literal["upload.part"] = "upload.part"
+    created_at: int
+    upload_id: str
+
+    @classmethod
+    def of(cls, upload_id: str, part: Part) -> Self:
+        """View of a stored part."""
+        return cls(id=part.id, created_at=int(part.created_at), upload_id=upload_id)
+
+
+class UploadView(BaseModel):
+    """An upload, and its file once that is whole. Times are Unix seconds."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    id: str
+    object: Literal["upload"] = "upload"
+    bytes: int
+    created_at: int
+    expires_at: int
+    filename: str
+    purpose: str
+    status: UploadState
+    file: FileView | None = None
+
+    @classmethod
+    def of(cls, upload: Upload, file: File | None = None) -> Self:
+        """View of a stored upload."""
+        return cls(
+            id=upload.id,
+            bytes=upload.size,
+            created_at=int(upload.created_at),
+            expires_at=int(upload.expires_at),
+            filename=upload.filename,
+            purpose=upload.purpose,
+            status=upload.state,
+            file=None if file is None else FileView.of(file),
+        )

@@ -44,12 +44,14 @@ async def read_form(
     file_field: str,
     sink: Sink,
     most_bytes: int,
+    too_large: str,
     check: Callable[[str, str], object] = lambda name, value: None,
 ) -> Form:
     """Read a body to its end; the part ``file_field`` goes to ``sink``.
 
-    ``check`` judges a field as soon as it is there, before what follows has been read. A file
-    of more than ``most_bytes`` is refused at the first byte too many.
+    ``too_large`` tells of the bound where the file has more than ``most_bytes``, which is found
+    at the first byte too many. ``check`` judges a field as soon as it is there, before what
+    follows has been read.
 
     Raises:
         InvalidInput: the body is no form, is cut short, or has parts that it may not have; or
@@ -60,14 +62,14 @@ async def read_form(
     reader = _Reader(_boundary(request), file_field, check)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most_bytes + OVERHEAD_BYTES:
-        raise _too_large(most_bytes)
+        raise file_too_large(too_large, file_field)
     taken = read = 0
     async for chunk in _chunks(request):
         read += len(chunk)
         for piece in reader.feed(chunk):
             taken += len(piece)
             if taken > most_bytes:
-                raise _too_large(most_bytes)
+                raise file_too_large(too_large, file_field)
             await sink.write(piece)
         if read - taken > OVERHEAD_BYTES:
             raise _wrong("the body has more than 1 MiB beside the file")
@@ -209,15 +211,9 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _too_large(most: int) -> ApiError:
-    return ApiError(
-        413,
-        "file_too_large",
-        f"the file is larger than {most:,} bytes (LEPTON_FILE_BYTES); send it in several files, "
-        "or compressed",
-        "file",
-        headers={"connection": "close"},
-    )
+def file_too_large(message: str, param: str) -> ApiError:
+    """What is answered to a file that is larger than it may be."""
+    return ApiError(413, "file_too_large", message, param, headers={"connection": "close"})
 
 
 def _wrong(message: str) -> InvalidInput:

@@ -39,7 +39,7 @@ class Retention:
             return
         more = self._store.corpora.sweep()
         more = self._store.conversations.sweep() or more
-        more = self._sweep_files() or more
+        more = self._sweep_files() or self._sweep_uploads() or more
         if self._keep:
             swept = self._store.retention.sweep(self._keep, self._tombstones)
             more = self._store.task_results.sweep(self._keep) or swept.more or more
@@ -71,3 +71,10 @@ class Retention:
         if gone:
             logger.info("deleted %d files that had expired", len(gone))
         return len(gone) >= FILES_PAGE
+
+    def _sweep_uploads(self) -> bool:
+        """Give up uploads whose time is over; whether there may be more."""
+        expired = self._store.uploads.sweep()
+        for upload_id in expired:
+            self._storage.delete_upload(upload_id)
+        return len(expired) >= FILES_PAGE

@@ -128,6 +128,15 @@ def batch_sources(target: BatchState) -> tuple[BatchState, ...]:
     return tuple(state for state, targets in _BATCH_EDGES.items() if target in targets)
 
 
+class UploadState(StrEnum):
+    """Where a file stands that comes in parts; all but the first are final."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
 class DeliveryState(StrEnum):
     """Where one webhook delivery stands.
 

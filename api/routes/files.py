@@ -36,7 +36,9 @@ async def create(request: Request, tenant: Tenant, services: ServicesDep) -> Fil
     """
     async with services.intake.incoming(tenant) as incoming:
         most = services.settings.file_bytes
-        form = await read_form(request, "file", incoming, most, _check_field)
+        form = await read_form(
+            request, "file", incoming, most, too_large_for_us(most), _check_field
+        )
         purpose, expires_seconds = _read_fields(form)
         if form.filename is None:
             raise InvalidInput("file is missing; send it as a part of its own", "file", "no_file")
@@ -117,6 +119,14 @@ async def delete(file_id: str, tenant: Tenant, services: ServicesDep) -> FileDel
     await run_in_threadpool(services.store.files.delete, tenant, file_id)
     await forget_content(services, file_id)
     return FileDeleted(id=file_id)
+
+
+def too_large_for_us(most: int) -> str:
+    """What is said of a file of more than ``most`` bytes."""
+    return (
+        f"the file is larger than {most:,} bytes (LEPTON_FILE_BYTES); send it in several files, "
+        "or compressed"
+    )
 
 
 async def forget_content(services: Services, file_id: str) -> None:

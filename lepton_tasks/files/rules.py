@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from lepton_tasks.errors import InvalidInput
@@ -51,23 +52,26 @@ def clean_filename(value: str) -> str:
     return name[-_LONGEST_NAME:] if name.strip(".") else "file"
 
 
-def check_expiry(anchor: object, seconds: object, param: str = "expires_after") -> float | None:
+def check_expiry(
+    anchor: object,
+    seconds: object,
+    names: tuple[str, str] = ("expires_after[anchor]", "expires_after[seconds]"),
+) -> float | None:
     """Return how many seconds a file is kept; None where nothing was asked for.
 
-    ``seconds`` is a whole number, or the digits of one.
+    ``seconds`` is a whole number, or the digits of one. ``names`` are those of the two in the
+    request.
 
     >>> check_expiry(None, None), check_expiry("created_at", "3600")
     (None, 3600.0)
 
     Raises:
-        InvalidInput: one of the two is missing or wrong; ``param`` is what both are parts of.
+        InvalidInput: one of the two is missing or wrong.
     """
     if anchor is None and seconds is None:
         return None
     if anchor != "created_at":
-        raise InvalidInput(
-            f"{param}[anchor] must be created_at", f"{param}[anchor]", "invalid_anchor"
-        )
+        raise InvalidInput(f"{names[0]} must be created_at", names[0], "invalid_anchor")
     if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit():
         seconds = int(seconds[:20])
     if (
@@ -76,8 +80,29 @@ def check_expiry(anchor: object, seconds: object, param: str = "expires_after") 
         or not LEAST_SECONDS <= seconds <= MOST_SECONDS
     ):
         raise InvalidInput(
-            f"{param}[seconds] must be a whole number from {LEAST_SECONDS:,} to {MOST_SECONDS:,}",
-            f"{param}[seconds]",
+            f"{names[1]} must be a whole number from {LEAST_SECONDS:,} to {MOST_SECONDS:,}",
+            names[1],
             "invalid_seconds",
         )
     return float(seconds)
+
+
+def read_expiry(value: object, param: str = "expires_after") -> float | None:
+    """The same of a field of a JSON body, ``{"anchor": "created_at", "seconds": …}`` or null.
+
+    >>> read_expiry({"anchor": "created_at", "seconds": 3600}), read_expiry(None)
+    (3600.0, None)
+
+    Raises:
+        InvalidInput: it is wrong; ``param`` is how the request calls it.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or set(value) != {"anchor", "seconds"}:
+        raise InvalidInput(
+            f'{param} must be an object such as {{"anchor": "created_at", "seconds": 86400}}',
+            param,
+            "invalid_type",
+        )
+    names = (f"{param}.anchor", f"{param}.seconds")
+    return check_expiry(value["anchor"], value["seconds"], names)

@@ -131,6 +131,11 @@ class FileStorage:
         with translated():
             self.path(file_id).unlink(missing_ok=True)
 
+    def delete_part(self, upload_id: str, part_id: str) -> None:
+        """Delete a part of an upload; where that fails, it goes with the upload."""
+        with contextlib.suppress(OSError):
+            self.part_path(upload_id, part_id).unlink(missing_ok=True)
+
     def delete_upload(self, upload_id: str) -> None:
         """Delete the parts of an upload; what cannot be deleted, a sweep does later."""
         shutil.rmtree(self.folder / "uploads" / _checked(upload_id), ignore_errors=True)

@@ -41,6 +41,7 @@ class FileSweeper:
         self._next = time.monotonic() + _EVERY_SECONDS
         try:
             count = self._sweep_files() + self._storage.sweep_drafts(LEFT_SECONDS)
+            self._sweep_uploads()
             self._sweep_batches()
         except OSError as error:
             logger.warning("the folder of files cannot be swept: %s", error.strerror)
@@ -61,6 +62,11 @@ class FileSweeper:
                 self._storage.delete(file_id)
                 count += 1
         return count
+
+    def _sweep_uploads(self) -> None:
+        ids = self._storage.old_uploads(LEFT_SECONDS)
+        for upload_id in set(ids) - self._store.uploads.pending(ids):
+            self._storage.delete_upload(upload_id)
 
     def _sweep_batches(self) -> None:
         ids = self._storage.old_batches(LEFT_SECONDS)

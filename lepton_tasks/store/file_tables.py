@@ -43,12 +43,7 @@ class UploadRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "uploads"
     __table_args__ = (
         Index("ix_uploads_tenant", "tenant"),
-        Index(
-            "ix_uploads_pending",
-            "expires_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
-        ),
+        Index("ix_uploads_expiry", "expires_at"),
     )
 
     id: str = Field(primary_key=True)

@@ -31,6 +31,7 @@ from lepton_tasks.store.schema import check_schema, check_writable, schema_revis
 from lepton_tasks.store.sealing import SecretBox
 from lepton_tasks.store.suspects import SuspectStore
 from lepton_tasks.store.task_results import TaskResultStore
+from lepton_tasks.store.uploads import UploadStore
 from lepton_tasks.store.waits import WaitStore
 
 
@@ -53,6 +54,7 @@ class Store:
         self.files = FileStore(database)
         self.batch_orders = BatchOrderStore(database)
         self.batch_runs = BatchRunStore(database)
+        self.uploads = UploadStore(database)
         self.keys = KeyStore(database, box)
         self.deliveries = DeliveryStore(database, box, self.keys)
         self.endpoints = EndpointStore(database, box)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -132,3 +133,31 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_upload(
             store.close()
     except MountRefused:
         return  # tests/lepton_tasks/files/test_storage.py has the same without a mount
+
+
+def test_a_file_goes_up_in_parts(desk: Desk, tmp_path: Path) -> None:
+    content = os.urandom((5 << 20) + 3)
+    (tmp_path / "大文件.jsonl").write_bytes(content)
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    done = desk.client.uploads.upload_file_chunked(
+        file=tmp_path / "大文件.jsonl",
+        mime_type="application/jsonl",
+        purpose="batch",
+        part_size=2 << 20,
+        md5=md5,
+    )
+    assert done.status == "completed"
+    assert done.file is not None
+    assert (done.file.filename, done.file.bytes) == ("大文件.jsonl", len(content))
+    assert desk.client.files.content(done.file.id).read() == content
+    assert [path.name for path in desk.kept()] == [done.file.id]
+    desk.client.files.delete(done.file.id)
+
+
+def test_an_upload_is_given_up(desk: Desk) -> None:
+    upload = desk.client.uploads.create(
+        bytes=9, filename="a", mime_type="text/plain", purpose="batch"
+    )
+    desk.client.uploads.parts.create(upload.id, data=b"123")
+    assert desk.client.uploads.cancel(upload.id).status == "cancelled"
+    assert desk.kept() == []

@@ -8,7 +8,7 @@ from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.ids import new_id
 from lepton_tasks.retention import Retention
 from lepton_tasks.settings import Settings
-from lepton_tasks.store.file_tables import FileRow
+from lepton_tasks.store.file_tables import FileRow, UploadRow
 from lepton_tasks.store.retention import PAGE
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.store.tables import JobRow
@@ -16,6 +16,7 @@ from tests.support.lives import TENANT, a_job, queued
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 files = FileRow.__table__  # type: ignore[attr-defined]
+uploads = UploadRow.__table__  # type: ignore[attr-defined]
 
 
 def ended_long_ago(store: Store, count: int) -> None:
@@ -66,4 +67,20 @@ def test_expired_files_go_with_their_content(settings: Settings) -> None:
     assert [one.id for one in store.files.page(TENANT)] == [kept]
     assert storage.path(kept).exists()
     assert not storage.path(file_id).exists()
+    store.close()
+
+
+def test_uploads_that_nobody_ended_go_with_their_parts(settings: Settings) -> None:
+    store, storage = open_store(settings), FileStorage(settings.files)
+    upload_id, part_id = new_id("upload"), new_id("part")
+    store.uploads.create(TENANT, upload_id, "batch", "a", "a", 9)
+    with storage.draft() as draft:
+        draft.write(b"x")
+        draft.publish_part(upload_id, part_id)
+    store.uploads.add_part(TENANT, upload_id, part_id, 1)
+    with store.database.write() as connection:
+        connection.execute(update(uploads).values(expires_at=1.0))
+    Retention(store, settings).sweep()
+    assert not storage.part_path(upload_id, part_id).exists()
+    assert store.files.bytes_of(TENANT) == 0
     store.close()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import update
 
-from api.app import create_app
-from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.errors import StorageFull, StoreUnavailable
 from lepton_tasks.files.storage import Draft
 from lepton_tasks.ids import new_id
@@ -28,31 +24,14 @@ files = FileRow.__table__  # type: ignore[attr-defined]
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="module")
-def api_settings(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) -> Settings:
-    return Settings(
-        home=tmp_path_factory.mktemp("files"),
-        redis_url=redis_server.url[:-1] + "9",
-        file_bytes=2_000,
-        tenant_file_bytes=3_000,
-    )
-
-
-@pytest.fixture(scope="module")
-def running(api_settings: Settings) -> Iterator[Api]:
-    app = create_app(api_settings)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield Api(client, app.state.services.store, app.state.services.redis)
+@pytest.fixture
+def api(file_api: Api) -> Api:
+    return file_api
 
 
 @pytest.fixture
-def api(running: Api, api_settings: Settings) -> Api:
-    """The same application for all tests here, without files."""
-    with running.store.database.write() as connection:
-        connection.execute(files.delete())
-        connection.execute(batches.delete())
-    shutil.rmtree(api_settings.files, ignore_errors=True)
-    return running
+def api_settings(file_settings: Settings) -> Settings:
+    return file_settings
 
 
 def upload(

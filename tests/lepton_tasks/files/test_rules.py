@@ -14,6 +14,7 @@ from lepton_tasks.files.rules import (
     check_expiry,
     check_purpose,
     clean_filename,
+    read_expiry,
 )
 
 
@@ -61,3 +62,19 @@ def test_a_time_that_is_not_one_is_named(anchor: object, seconds: object, part: 
     with pytest.raises(InvalidInput) as refused:
         check_expiry(anchor, seconds)
     assert refused.value.param == f"expires_after[{part}]"
+
+
+@pytest.mark.parametrize(
+    ("value", "param"),
+    [
+        ([], "output_expires_after"),
+        ({"anchor": "created_at"}, "output_expires_after"),
+        ({"anchor": "created_at", "seconds": 3600, "days": 1}, "output_expires_after"),
+        ({"anchor": "now", "seconds": 3600}, "output_expires_after.anchor"),
+        ({"anchor": "created_at", "seconds": 1}, "output_expires_after.seconds"),
+    ],
+)
+def test_a_field_of_a_body_is_named_as_it_is_written(value: object, param: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_expiry(value, "output_expires_after")
+    assert refused.value.param == param

@@ -42,13 +42,30 @@ def test_what_no_row_names_goes_page_by_page(
     for file_id in (named, *left):
         age(storage.path(file_id))
     sweeping = FileSweeper(store, storage)
+    first, *others = storage.shards()
     sweeping.sweep()
-    assert sum(storage.path(one).exists() for one in left) == len(left) - 1
-    for _ in storage.shards():
+    assert all(storage.path(one).exists() == (one[-2:] != first) for one in left)
+    for _ in others:
         sweeping.sweep()
     assert not any(storage.path(one).exists() for one in left)
     assert storage.path(named).exists()
     assert storage.path(young).exists()
+    store.close()
+
+
+def test_parts_go_unless_their_upload_is_pending(settings: Settings) -> None:
+    store, storage = open_store(settings), FileStorage(settings.files)
+    pending, cancelled = new_id("upload"), new_id("upload")
+    for upload_id in (pending, cancelled):
+        store.uploads.create(TENANT, upload_id, "batch", "a", "a", 9)
+        with storage.draft() as draft:
+            draft.write(b"x")
+            draft.publish_part(upload_id, part_id := new_id("part"))
+        age(storage.part_path(upload_id, part_id))
+        age(storage.part_path(upload_id, part_id).parent)
+    store.uploads.cancel(TENANT, cancelled)
+    FileSweeper(store, storage).sweep()
+    assert [path.name for path in (settings.files / "uploads").iterdir()] == [pending]
     store.close()
 
 

@@ -11,7 +11,6 @@ branch_labels = None
 depends_on = None
 
 _EXPIRES = "expires_at IS NOT NULL"
-_PENDING = "state = 'pending'"
 _OPEN = "state IN ('validating', 'in_progress', 'finalizing', 'cancelling') AND endpoint != ''"
 _READS = "input_file_id IS NOT NULL"
 _ADDED: tuple[tuple[str, Any, str | None], ...] = (
@@ -74,13 +73,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Double(), nullable=False),
     )
     op.create_index("ix_uploads_tenant", "uploads", ["tenant"])
-    op.create_index(
-        "ix_uploads_pending",
-        "uploads",
-        ["expires_at"],
-        sqlite_where=sa.text(_PENDING),
-        postgresql_where=sa.text(_PENDING),
-    )
+    op.create_index("ix_uploads_expiry", "uploads", ["expires_at"])
     op.create_table(
         "upload_parts",
         sa.Column("id", sa.String(), primary_key=True),
