@@ -1,6 +1,8 @@
 """A Python client of the HTTP API: ``from lepton_tasks import Client, AsyncClient``."""
 
 from lepton_tasks.client.async_client import AsyncClient
+from lepton_tasks.client.batch_handles import AsyncBatchHandle, BatchHandle
+from lepton_tasks.client.batch_lines import BatchResult
 from lepton_tasks.client.client import Client
 from lepton_tasks.client.errors import (
     BatchFailed,
@@ -27,16 +29,21 @@ from lepton_tasks.client.errors import (
 from lepton_tasks.client.handles import AsyncJobHandle, JobHandle
 from lepton_tasks.client.tasks import ItemError
 from lepton_tasks.client.texts import AsyncTextStream, TextStream
-from lepton_tasks.client.views import Job, TaskInfo
+from lepton_tasks.client.views import Batch, FileObject, Job, TaskInfo
 
 __all__ = [
+    "AsyncBatchHandle",
     "AsyncClient",
     "AsyncJobHandle",
     "AsyncTextStream",
+    "Batch",
     "BatchFailed",
+    "BatchHandle",
+    "BatchResult",
     "Client",
     "ClientError",
     "DeletedObject",
+    "FileObject",
     "IdempotencyMismatch",
     "InvalidRequest",
     "ItemError",

@@ -10,8 +10,10 @@ import httpx
 from pydantic import BaseModel
 
 from lepton_tasks.client.awaiting import AwaitingDriver
+from lepton_tasks.client.batch_calls import AsyncBatchCalls
 from lepton_tasks.client.calling import Caller, with_key
 from lepton_tasks.client.configuration import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Configuration
+from lepton_tasks.client.file_calls import AsyncFileCalls
 from lepton_tasks.client.handles import DEFAULT_WAIT, AsyncJobHandle
 from lepton_tasks.client.job_calls import AsyncJobCalls
 from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, Input, JobFields, JobSteps
@@ -48,6 +50,8 @@ class AsyncClient(KnownTasks):
         self._driver = AwaitingDriver(self._http, self.configuration)
         self._caller = Caller(self.configuration)
         self.jobs = AsyncJobCalls(self._driver, self._caller)
+        self.files = AsyncFileCalls(self._driver, self._caller)
+        self.batches = AsyncBatchCalls(self._driver, self._caller, self.files)
 
     @overload
     def task(self, task: type[Task[Any, ModelT]]) -> AsyncNamed[ModelT]: ...

@@ -35,8 +35,9 @@ class AwaitingDriver:
         self._http = http
         self._configuration = configuration
 
-    async def run(self, steps: Steps[T]) -> T:
-        """Run an operation to its end; returns what it ends with."""
+    async def run(self, steps: Steps[T], source: Iterable[Any] | AsyncIterable[Any] = ()) -> T:
+        """Run an operation to its end; returns what it ends with. It pulls from ``source``."""
+        items = _items(source)
         resume: Callable[[Any], Effect] = steps.send
         value: Any = None
         while True:
@@ -45,7 +46,10 @@ class AwaitingDriver:
             except StopIteration as ended:
                 return ended.value  # type: ignore[no-any-return]
             try:
-                value, resume = await self._do(effect), steps.send
+                value = (
+                    await anext(items, END) if isinstance(effect, Pull) else await self._do(effect)
+                )
+                resume = steps.send
             except BaseException as error:  # noqa: BLE001 - the operation decides what comes of it
                 value, resume = error, steps.throw
 

@@ -35,8 +35,9 @@ class BlockingDriver:
         self._http = http
         self._configuration = configuration
 
-    def run(self, steps: Steps[T]) -> T:
-        """Run an operation to its end; returns what it ends with."""
+    def run(self, steps: Steps[T], source: Iterable[Any] = ()) -> T:
+        """Run an operation to its end; returns what it ends with. It pulls from ``source``."""
+        items = iter(source)
         resume: Callable[[Any], Effect] = steps.send
         value: Any = None
         while True:
@@ -45,7 +46,8 @@ class BlockingDriver:
             except StopIteration as ended:
                 return ended.value  # type: ignore[no-any-return]
             try:
-                value, resume = self._do(effect), steps.send
+                value = next(items, END) if isinstance(effect, Pull) else self._do(effect)
+                resume = steps.send
             except BaseException as error:  # noqa: BLE001 - the operation decides what comes of it
                 value, resume = error, steps.throw
 

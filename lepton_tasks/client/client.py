@@ -9,9 +9,11 @@ from typing import Any, Self, TypeVar, Unpack, overload
 import httpx
 from pydantic import BaseModel
 
+from lepton_tasks.client.batch_calls import BatchCalls
 from lepton_tasks.client.blocking import BlockingDriver
 from lepton_tasks.client.calling import Caller, with_key
 from lepton_tasks.client.configuration import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Configuration
+from lepton_tasks.client.file_calls import FileCalls
 from lepton_tasks.client.handles import DEFAULT_WAIT, JobHandle
 from lepton_tasks.client.job_calls import JobCalls
 from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, Input, JobFields, JobSteps
@@ -59,6 +61,8 @@ class Client(KnownTasks):
         self._driver = BlockingDriver(self._http, self.configuration)
         self._caller = Caller(self.configuration)
         self.jobs = JobCalls(self._driver, self._caller)
+        self.files = FileCalls(self._driver, self._caller)
+        self.batches = BatchCalls(self._driver, self._caller, self.files)
 
     @overload
     def task(self, task: type[Task[Any, ModelT]]) -> Named[ModelT]: ...

@@ -8,7 +8,7 @@ generator, which may ask for further effects before it ends.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -90,6 +90,27 @@ def open_(request: Request) -> Steps[Stream | Failure]:
     """Open a request's answer once."""
     outcome: Stream | Failure = yield Open(request)
     return outcome
+
+
+def refined(steps: Steps[None], make: Callable[[Any], Iterable[Any]]) -> Steps[None]:
+    """Emit what ``make`` makes of each value that ``steps`` emits."""
+    resume: Callable[[Any], Effect] = steps.send
+    value: Any = None
+    while True:
+        try:
+            effect = resume(value)
+        except StopIteration:
+            return
+        try:
+            if isinstance(effect, Emit):
+                for one in make(effect.value):
+                    yield Emit(one)
+                value = None
+            else:
+                value = yield effect
+            resume = steps.send
+        except BaseException as error:  # noqa: BLE001 - what was refined decides what comes of it
+            value, resume = error, steps.throw
 
 
 def read(stream: Stream) -> Steps[bytes | Failure | None]:

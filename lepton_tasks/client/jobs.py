@@ -90,8 +90,8 @@ def submission(
     """
     fields: dict[str, Any] = {
         "task": task,
-        "input": None if input is None else _item(task, input),
-        "inputs": None if inputs is None else [_item(task, one) for one in inputs],
+        "input": None if input is None else item_json(task, input),
+        "inputs": None if inputs is None else [item_json(task, one) for one in inputs],
         "options": None if options is None else _plain(options),
         "priority": None if priority is None else str(priority),
         "ttl_seconds": ttl_seconds,
@@ -103,7 +103,7 @@ def submission(
     return with_key(Request("POST", PATH, json=body), idempotency_key)
 
 
-def _item(task: str, value: Any) -> Any:
+def item_json(task: str, value: Any) -> Any:
     """An input as JSON; of ``chat``, a text or a list of messages is a dialogue."""
     if task == "chat" and isinstance(value, str):
         return {"messages": [{"role": "user", "content": value}]}

@@ -1,0 +1,143 @@
+"""Files on the server: uploaded, listed, downloaded over links that break, deleted."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, Final
+
+from lepton_tasks.client.calling import Caller, with_key
+from lepton_tasks.client.effects import Close, Emit, Pause, Steps, read, refined
+from lepton_tasks.client.messages import Failure, FilePart, Request, failed, parsed
+from lepton_tasks.client.retrying import pause_before
+from lepton_tasks.client.views import FileObject
+
+PATH: Final = "/v1/files"
+PAGE: Final = 1_000
+_STORE_SECONDS: Final = 60.0
+"""How long the server may take to make an uploaded file durable."""
+
+Source = str | PathLike[str] | bytes | IO[bytes]
+"""A path, the content, or an open binary file."""
+
+
+@contextmanager
+def opened(source: Source, filename: str | None) -> Iterator[FilePart]:
+    """A file to upload, which can be read again from its beginning; nothing is held in memory."""
+    if isinstance(source, bytes):
+        yield FilePart(filename or "file", BytesIO(source))
+    elif isinstance(source, str | PathLike):
+        path = Path(source)
+        with path.open("rb") as content:
+            yield FilePart(filename or path.name, content)
+    elif source.seekable():
+        yield FilePart(filename or _name_of(source), source)
+    else:
+        with tempfile.TemporaryFile() as content:
+            shutil.copyfileobj(source, content)
+            content.flush()
+            yield FilePart(filename or _name_of(source), content)
+
+
+def _name_of(content: IO[bytes]) -> str:
+    name = getattr(content, "name", None)
+    return Path(name).name if isinstance(name, str) else "file"
+
+
+class Lines:
+    r"""Makes the JSON of lines of pieces of any size.
+
+    >>> lines = Lines()
+    >>> [*lines.feed(b'{"a":1}\n{"b"'), *lines.feed(b":2}\n3"), *lines.end()]
+    [{'a': 1}, {'b': 2}, 3]
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> Iterator[Any]:
+        """Yield the lines that are whole with this piece."""
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        yield from (parsed(line) for line in whole if line.strip())
+
+    def end(self) -> Iterator[Any]:
+        """Yield the last line where nothing ends it."""
+        if self._rest.strip():
+            yield parsed(self._rest)
+
+
+class FileSteps:
+    """Operations on files."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def upload(
+        self, part: FilePart, purpose: str, expires_seconds: int | None = None
+    ) -> Steps[FileObject]:
+        """Upload a file from its beginning."""
+        form = {"purpose": purpose}
+        if expires_seconds is not None:
+            form["expires_after[anchor]"] = "created_at"
+            form["expires_after[seconds]"] = str(expires_seconds)
+        request = Request("POST", PATH, form=form, file=part, patience=_STORE_SECONDS)
+        return FileObject.model_validate((yield from self._caller.json(with_key(request))))
+
+    def get(self, file_id: str) -> Steps[FileObject]:
+        """Read what is known of a file."""
+        found = yield from self._caller.json(Request("GET", f"{PATH}/{file_id}"))
+        return FileObject.model_validate(found)
+
+    def listed(self, params: Mapping[str, Any]) -> Steps[None]:
+        """Emit files, newest first."""
+        yield from self._caller.pages(PATH, {"limit": PAGE, **params}, FileObject.model_validate)
+
+    def delete(self, file_id: str) -> Steps[None]:
+        """Delete a file."""
+        yield from self._caller.json(Request("DELETE", f"{PATH}/{file_id}"))
+
+    def content(self, file_id: str) -> Steps[None]:
+        """Emit the bytes of a file in pieces; where the link breaks, go on behind the last one.
+
+        Raises:
+            NoConnection: it broke again and again, and nothing came in between.
+        """
+        path = f"{PATH}/{file_id}/content"
+        done = 0
+        attempt = 1
+        while True:
+            asked = {"range": f"bytes={done}-"} if done else {}
+            request = Request("GET", path, headers={"accept": "*/*", **asked})
+            stream = yield from self._caller.open(request)
+            skip = done if stream.head.status == 200 else 0  # a server that knows no ranges
+            try:
+                while isinstance(piece := (yield from read(stream)), bytes):
+                    fresh, skip = piece[skip:], max(0, skip - len(piece))
+                    if fresh:
+                        done += len(fresh)
+                        attempt = 1
+                        yield Emit(fresh)
+            finally:
+                yield Close(stream)
+            if piece is None:
+                return
+            attempt += 1
+            yield from self._again(request, piece, attempt)
+
+    def lines(self, file_id: str) -> Steps[None]:
+        """Emit the JSON of each line of a file."""
+        lines = Lines()
+        yield from refined(self.content(file_id), lines.feed)
+        for line in lines.end():
+            yield Emit(line)
+
+    def _again(self, request: Request, failure: Failure, attempt: int) -> Steps[None]:
+        pause = pause_before(attempt, failure, 0.0)
+        if pause is None or attempt > 1 + self._caller.configuration.max_retries:
+            raise failed(request, failure, self._caller.configuration.base_url)
+        yield Pause(pause)
