@@ -15,7 +15,7 @@ import orjson
 
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.fields import refuse_unknown
-from lepton_tasks.files.rules import check_expiry
+from lepton_tasks.files.rules import read_expiry
 from lepton_tasks.queues import Priority, parse_priority
 from lepton_tasks.requests import (
     MAX_KEY_LENGTH,
@@ -115,7 +115,7 @@ def read_order(body: Mapping[str, Any], idempotency_key: str | None) -> BatchOrd
         priority=parse_priority(fields.get("priority", Priority.BULK)),
         webhook=check_webhook_url(fields.get("webhook")),
         metadata=check_metadata(fields.get("metadata")),
-        output_seconds=_output_seconds(fields.get("output_expires_after")),
+        output_seconds=read_expiry(fields.get("output_expires_after"), "output_expires_after"),
         idempotency_key=idempotency_key,
     )
 
@@ -148,13 +148,3 @@ def _required(fields: Mapping[str, Any], name: str, what: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_KEY_LENGTH or not is_storable(value):
         raise InvalidInput(f"{name} must be a string: {what}", name, "invalid_type")
     return value
-
-
-def _output_seconds(value: object) -> float | None:
-    name = "output_expires_after"
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or set(value) != {"anchor", "seconds"}:
-        form = '{"anchor": "created_at", "seconds": 86400}'
-        raise InvalidInput(f"{name} must be an object such as {form}", name, "invalid_type")
-    return check_expiry(value["anchor"], value["seconds"], name)

@@ -51,7 +51,13 @@ def test_every_route_wants_a_key(api: Api, subtests: pytest.Subtests) -> None:
 def test_another_tenants_things_are_not_found(api: Api) -> None:
     job = api.submitted()
     api.store.batches.create("acme", "batch_1", "moderation", "bulk", "f", None)  # type: ignore[arg-type]
-    elsewhere = ("webhook", "corpora", "conversations")  # these have tests of their own
+    elsewhere = (
+        "webhook",
+        "corpora",
+        "conversations",
+        "/files",
+        "/uploads",
+    )  # these have tests of their own
     everybodys = ("models",)
     ours = {
         (method, path)

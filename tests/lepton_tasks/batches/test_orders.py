@@ -67,15 +67,15 @@ def test_what_is_left_out_or_null() -> None:
         ({"output_expires_after": {"anchor": "created_at"}}, "output_expires_after"),
         (
             {"output_expires_after": {"anchor": "now", "seconds": 3600}},
-            "output_expires_after[anchor]",
+            "output_expires_after.anchor",
         ),
         (
             {"output_expires_after": {"anchor": "created_at", "seconds": 1}},
-            "output_expires_after[seconds]",
+            "output_expires_after.seconds",
         ),
         (
             {"output_expires_after": {"anchor": "created_at", "seconds": None}},
-            "output_expires_after[seconds]",
+            "output_expires_after.seconds",
         ),
         ({"window": "24h"}, "window"),
     ],
