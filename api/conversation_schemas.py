@@ -8,8 +8,9 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict
 
 from api.schemas import Page, described
+from api.views import StoredView
 from lepton_tasks.nlp.chat import CONVERSATION_PATTERN
-from lepton_tasks.store.conversations import Conversation, Turn
+from lepton_tasks.store.conversations import Turn
 
 ConversationId = Annotated[str, Path(description="Id of a conversation, `conv_…`.")]
 
@@ -38,7 +39,7 @@ class ConversationCreate(BaseModel):
     ] = None
 
 
-class ConversationView(BaseModel):
+class ConversationView(StoredView):
     """A conversation without its texts.
 
     ``turns`` are all it has had, answered or not. ``expires_at`` is null where it is kept for
@@ -53,13 +54,6 @@ class ConversationView(BaseModel):
     expires_at: float | None
     turns: int
     metadata: dict[str, str]
-
-    @classmethod
-    def of(cls, one: Conversation) -> Self:
-        """View of a stored conversation."""
-        names = ("id", "created_at", "updated_at", "expires_after", "expires_at", "turns")
-        fields: dict[str, Any] = {name: getattr(one, name) for name in names}
-        return cls(metadata=dict(one.metadata), **fields)
 
 
 class MessageView(BaseModel):

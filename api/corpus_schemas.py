@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.views import StoredView
 from lepton_tasks.corpora import MAX_ID_LENGTH, MOST_DOCUMENTS_AT_ONCE, NAME_PATTERN
-from lepton_tasks.store.corpora import Corpus
-from lepton_tasks.store.documents import Added, Document
+from lepton_tasks.store.documents import Added
 
 CorpusRef = Annotated[str, Path(description="Id or name of a corpus.")]
 DocumentRef = Annotated[str, Path(description="Id of a document.")]
@@ -43,7 +43,7 @@ class DocumentsCreate(BaseModel):
     ]
 
 
-class CorpusView(BaseModel):
+class CorpusView(StoredView):
     """A corpus. ``version`` rises with every change of its documents. Times are Unix seconds."""
 
     id: str
@@ -55,21 +55,8 @@ class CorpusView(BaseModel):
     created_at: float
     updated_at: float
 
-    @classmethod
-    def of(cls, corpus: Corpus) -> Self:
-        """View of a stored corpus."""
-        return cls(
-            id=corpus.id,
-            name=corpus.name,
-            version=corpus.version,
-            documents=corpus.documents,
-            characters=corpus.characters,
-            created_at=corpus.created_at,
-            updated_at=corpus.updated_at,
-        )
 
-
-class DocumentView(BaseModel):
+class DocumentView(StoredView):
     """A document. Times are Unix seconds."""
 
     id: str
@@ -79,18 +66,6 @@ class DocumentView(BaseModel):
     characters: int
     created_at: float
     updated_at: float
-
-    @classmethod
-    def of(cls, document: Document) -> Self:
-        """View of a stored document."""
-        return cls(
-            id=document.id,
-            text=document.text,
-            metadata=dict(document.metadata),
-            characters=document.characters,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
-        )
 
 
 class DocumentsAdded(BaseModel):

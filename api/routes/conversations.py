@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Tenant
@@ -20,11 +20,10 @@ from api.conversation_schemas import (
 )
 from api.schemas import Page
 from api.services import ServicesDep
+from api.views import Limit
 from lepton_tasks.conversation_rules import FIELDS, new_conversation
 from lepton_tasks.errors import NotFound
 from lepton_tasks.store.conversations import Conversation, Turn
-
-MAX_PAGE: Final = 100
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
@@ -39,13 +38,13 @@ async def create(
     """
     body = await read_fields(request, FIELDS)
     new = new_conversation(body, services.settings.conversation_seconds)
-
-    def work() -> Conversation:
-        return services.store.conversations.create(
-            tenant, new.id, expires_after=new.expires_after, metadata=new.metadata
-        )
-
-    made = await run_in_threadpool(work)
+    made = await run_in_threadpool(
+        services.store.conversations.create,
+        tenant,
+        new.id,
+        expires_after=new.expires_after,
+        metadata=new.metadata,
+    )
     response.headers["location"] = f"/v1/conversations/{made.id}"
     return ConversationView.of(made)
 
@@ -55,14 +54,12 @@ async def list_conversations(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> Page[ConversationView]:
     """List conversations, newest first."""
-
-    def page() -> list[Conversation]:
-        return services.store.conversations.page(tenant, after=after, limit=limit + 1)
-
-    return Page[ConversationView].of(await run_in_threadpool(page), limit, ConversationView.of)
+    page = services.store.conversations.page
+    found = await run_in_threadpool(page, tenant, after=after, limit=limit + 1)
+    return Page[ConversationView].of(found, limit, ConversationView.of)
 
 
 @router.get("/{conversation_id}")
@@ -71,7 +68,7 @@ async def read(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> ConversationDetail:
     """Read a conversation and a page of its turns, oldest first, each with its messages."""
     number = turn_number(after)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Tenant
@@ -23,12 +21,9 @@ from api.corpus_schemas import (
 from api.document_stream import is_stream, put_stream
 from api.schemas import Page
 from api.services import ServicesDep
+from api.views import Limit
 from lepton_tasks.corpora import CorpusLimits, check_name, read_documents
 from lepton_tasks.fields import refuse_unknown
-from lepton_tasks.store.corpora import Corpus
-from lepton_tasks.store.documents import Document
-
-MAX_PAGE: Final = 100
 
 router = APIRouter(prefix="/v1/corpora", tags=["corpora"])
 
@@ -51,14 +46,12 @@ async def list_corpora(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> Page[CorpusView]:
     """List corpora, newest first."""
-
-    def page() -> list[Corpus]:
-        return services.store.corpora.page(tenant, after=after, limit=limit + 1)
-
-    return Page[CorpusView].of(await run_in_threadpool(page), limit, CorpusView.of)
+    page = services.store.corpora.page
+    found = await run_in_threadpool(page, tenant, after=after, limit=limit + 1)
+    return Page[CorpusView].of(found, limit, CorpusView.of)
 
 
 @router.get("/{corpus}")
@@ -111,14 +104,12 @@ async def list_documents(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> Page[DocumentView]:
     """List documents, the latest change first."""
-
-    def page() -> list[Document]:
-        return services.store.documents.page(tenant, corpus, after=after, limit=limit + 1)
-
-    return Page[DocumentView].of(await run_in_threadpool(page), limit, DocumentView.of)
+    page = services.store.documents.page
+    found = await run_in_threadpool(page, tenant, corpus, after=after, limit=limit + 1)
+    return Page[DocumentView].of(found, limit, DocumentView.of)
 
 
 @router.get("/{corpus}/documents/{document:path}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Tenant
 from api.body import read_fields
 from api.schemas import Page
 from api.services import Services, ServicesDep
+from api.views import Limit
 from api.webhook_schemas import DeliveryView, EndpointId, EndpointTested, ReplayAsked, Replayed
 from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.delivery_history import DeliveryView as StoredDelivery
@@ -21,7 +22,6 @@ from lepton_tasks.times import parse_time
 from lepton_tasks.webhooks.endpoint_rules import check_event_type
 from lepton_tasks.webhooks.events import EVENT_TYPES
 
-MAX_PAGE: Final = 100
 REPLAY_PAGE: Final = 1_000
 """Deliveries that one request replays."""
 TEST_SECONDS: Final = 25.0
@@ -75,7 +75,7 @@ async def deliveries(
     services: ServicesDep,
     state: DeliveryState | None = None,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> Page[DeliveryView]:
     """List an endpoint's deliveries, newest first."""
 

@@ -15,11 +15,11 @@ from api.intake import check_webhook, read_job_request
 from api.putting import put
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
 from api.services import Services, ServicesDep
+from api.views import Limit
 from lepton_tasks.jobs import Job
 from lepton_tasks.states import TERMINAL, JobState
 
 MAX_WAIT_SECONDS: Final = 60.0
-MAX_PAGE: Final = 100
 MAX_QUICK_BYTES: Final = 65_536
 """Bodies up to this are checked on the event loop: a thread would cost more than the check."""
 
@@ -91,7 +91,7 @@ async def list_jobs(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
     task: str | None = None,
     state: JobState | None = None,
     batch_id: str | None = None,

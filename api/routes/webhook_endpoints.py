@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Tenant
@@ -12,6 +12,7 @@ from api.body import SMALL_BYTES, read_fields, read_object, takes
 from api.schemas import Page
 from api.sealing import needs_key
 from api.services import Services, ServicesDep
+from api.views import Limit
 from api.webhook_schemas import (
     EndpointChange,
     EndpointCreate,
@@ -21,13 +22,12 @@ from api.webhook_schemas import (
     EventTypes,
 )
 from lepton_tasks.errors import InvalidInput
-from lepton_tasks.store.endpoints import OVERLAP_SECONDS, Endpoint
+from lepton_tasks.store.endpoints import OVERLAP_SECONDS
 from lepton_tasks.webhooks.destination import check_destination
 from lepton_tasks.webhooks.endpoint_rules import changes, new_endpoint
 from lepton_tasks.webhooks.events import EVENT_TYPES
 from lepton_tasks.webhooks.signing import check_secret, new_secret
 
-MAX_PAGE: Final = 100
 _KEEP_OLD: Final = "keep_old_secret_active_for_24_hours"
 _ENDPOINT: Final[dict[str, Any]] = {
     "response_model": EndpointView,
@@ -64,14 +64,12 @@ async def list_endpoints(
     tenant: Tenant,
     services: ServicesDep,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    limit: Limit = 20,
 ) -> Any:
     """List endpoints, newest first."""
-
-    def page() -> list[Endpoint]:
-        return services.store.endpoints.page(tenant, after=after, limit=limit + 1)
-
-    return Page[EndpointView].of(await run_in_threadpool(page), limit, EndpointView.of)
+    page = services.store.endpoints.page
+    found = await run_in_threadpool(page, tenant, after=after, limit=limit + 1)
+    return Page[EndpointView].of(found, limit, EndpointView.of)
 
 
 @router.get("/webhook_endpoints/{endpoint_id}", **_ENDPOINT)
