@@ -148,11 +148,9 @@ def test_a_part_that_is_refused_is_not_kept(
     wrong = file_api.call("POST", url, files={"file": ("a", b"x")})
     assert error_of(wrong, 400)["code"] == "unknown_field"
     assert error_of(send(file_api, upload_id, b"x", "other"), 404)["code"] == "not_found"
-    for end in ("complete", "cancel"):
-        elsewhere = file_api.call(
-            "POST", f"/v1/uploads/{upload_id}/{end}", "other", json={"part_ids": ["part_1"]}
-        )
-        assert error_of(elsewhere, 404)["code"] == "not_found"
+    for end, body in (("complete", {"part_ids": ["part_1"]}), ("cancel", {})):
+        url = f"/v1/uploads/{upload_id}/{end}"
+        assert error_of(file_api.call("POST", url, "other", json=body), 404)["code"] == "not_found"
     assert kept(file_settings) == []
 
 
