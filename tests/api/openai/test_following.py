@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import socket
 import threading
@@ -136,8 +137,12 @@ def test_who_comes_back_follows_the_job_that_was_left(desk: Desk, writer: Writer
 
 
 def test_who_takes_nothing_any_more_ends_the_job(
-    desk: Desk, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    writer: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, "api")
     monkeypatch.setattr(answering, "GRACE_SECONDS", 0.1)
     monkeypatch.setattr(middleware, "STALL_SECONDS", 0.5)
     with desk.asking(BODY, "/v1/chat/completions") as (link, job_id):
@@ -146,6 +151,8 @@ def test_who_takes_nothing_any_more_ends_the_job(
         for index in range(24):  # more than what the two ends of a connection keep
             writer.say(index, "x" * 524_288)
         desk.until(lambda: desk.store.jobs.get("acme", job_id).cancel_requested or None)
+    assert "POST /v1/chat/completions 499 " in caplog.text
+    assert not [one for one in caplog.records if one.name.startswith("api") and one.levelno > 20]
 
 
 def test_a_task_without_a_worker_has_a_status(desk: Desk) -> None:
