@@ -16,7 +16,8 @@ from lepton_tasks.conversations import NewTurn, new_turn
 from lepton_tasks.errors import InvalidInput, UnknownTask
 from lepton_tasks.faults import first_fault
 from lepton_tasks.jobs import NewJob, Payload
-from lepton_tasks.nlp.admission import admit_item
+from lepton_tasks.nlp.admission import admit_item, find_surrogate
+from lepton_tasks.nlp.base import texts_of
 from lepton_tasks.nlp.registry import AnyTask
 from lepton_tasks.nlp.retrieval import corpus_of
 from lepton_tasks.queues import Priority, parse_priority
@@ -169,6 +170,13 @@ class Admission:
             place, says = first_fault(error, options, "options")
             raise InvalidInput(f"{place}: {says}", place, "invalid_option") from error
         values: dict[str, Any] = checked.model_dump(mode="json", exclude_unset=True)
+        for place, text in texts_of(values):
+            if not text.isascii() and find_surrogate(text) is not None:
+                raise InvalidInput(
+                    f"options{place} holds half of a surrogate pair; send well-formed Unicode",
+                    f"options{place}",
+                    "invalid_unicode",
+                )
         return values
 
     def check_corpus(self, tenant: str, corpus: str) -> None:

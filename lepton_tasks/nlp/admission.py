@@ -61,9 +61,9 @@ def check_text(text: object, task: Task[Any, Any], param: str = "input") -> None
             f"{param} must be a string, not {_json_type(text)}", param, "invalid_type"
         )
     _check_size(len(text), task.max_characters, "characters", task, param)
-    if surrogate := _SURROGATE.search(text):
+    if (surrogate := find_surrogate(text)) is not None:
         raise InvalidInput(
-            f"{param} holds half of a surrogate pair at character {surrogate.start()}; "
+            f"{param} holds half of a surrogate pair at character {surrogate}; "
             "send well-formed Unicode",
             param,
             "invalid_unicode",
@@ -77,6 +77,16 @@ def check_text(text: object, task: Task[Any, Any], param: str = "input") -> None
     _check_size(len(text.encode("utf-8")), task.max_bytes, "bytes of UTF-8", task, param)
     if not text or text.isspace():
         raise InvalidInput(f"{param} is empty; send some text", param, "empty_text")
+
+
+def find_surrogate(text: str) -> int | None:
+    r"""Where a text holds half of a surrogate pair, so that it has no UTF-8; None for most.
+
+    >>> find_surrogate("好"), find_surrogate("a\ud800")
+    (None, 1)
+    """
+    found = _SURROGATE.search(text)
+    return None if found is None else found.start()
 
 
 def _check_size(size: int, most: int, unit: str, task: Task[Any, Any], param: str) -> None:

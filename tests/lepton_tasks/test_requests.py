@@ -88,6 +88,7 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
         ("classification", {"labels": ["a", 5]}, "options.labels[1]: Input should be a valid st"),
         ("preprocessing", {"parts": ["words"]}, "options.parts[0]: Input should be 'sentences'"),
         ("sentiment", {"x" * 10_000: 1}, "sentiment has no option 'xxx"),
+        ("sentiment", {"model": "a\ud800"}, "options.model holds half of a surrogate pair"),
     ],
 )
 def test_a_wrong_option_is_told_in_plain_words(
