@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_tasks.errors import InvalidInput
@@ -45,6 +45,7 @@ def admission() -> Admission:
 
 
 @pytest.mark.parametrize("path", GOOD)
+@settings(max_examples=50)
 @given(changes=st.dictionaries(NAMES, JSON, max_size=3))
 def test_whatever_a_body_holds_it_is_taken_or_refused_in_words(
     admission: Admission, path: str, changes: dict[str, Any]
