@@ -1,6 +1,6 @@
 """The io worker: everything that waits rather than computes.
 
-Sends webhooks, reconciles, and sweeps the folder of files.
+Sends webhooks, reconciles, runs batches of uploaded files, and sweeps their folder.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Final
 
+from lepton_tasks.batches.run import Bench
+from lepton_tasks.batches.runners import Runners
 from lepton_tasks.broker.connection import check_redis_if_there, connect
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.files.sweeper import FileSweeper
+from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.outage import Outage, sleep_until
+from lepton_tasks.producer import Producer
 from lepton_tasks.reconciler import Reconciler
+from lepton_tasks.requests import Admission
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.webhooks.client import WebhookClient
@@ -33,6 +38,8 @@ logger = logging.getLogger(__name__)
 _PERIOD_SECONDS: Final = 1.0
 _REDIS_SECONDS: Final = 5.0
 _LOOKUP_THREADS: Final = 64
+_STOP_SECONDS: Final = 10.0
+"""How long batches may take to be given back."""
 
 
 def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -50,14 +57,35 @@ def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> N
     store = open_store(settings)
     try:
         store.endpoints.check_key()
-        with closing(Reconciler(store, settings, _holder())) as reconciler:
-            asyncio.run(_run(settings, store, reconciler, on_ready))
+        with (
+            closing(Reconciler(store, settings, _holder())) as reconciler,
+            _runners(settings, store) as runners,
+        ):
+            asyncio.run(_run(settings, store, reconciler, runners, on_ready))
     finally:
         store.close()
 
 
+@contextmanager
+def _runners(settings: Settings, store: Store) -> Iterator[Runners]:
+    """Runners of batches; they are started by whoever has the signals in hand."""
+    with Producer(settings, store) as producer:
+        # Whether a corpus is there, workers find out: a file is cut by what is in it alone.
+        admission = Admission(find_tasks(), settings.max_items_per_job)
+        bench = Bench(producer, FileStorage(settings.files), admission)
+        runners = Runners(bench, _holder(), settings.batches_at_once, settings.lease_seconds)
+        try:
+            yield runners
+        finally:
+            runners.close(_STOP_SECONDS)
+
+
 async def _run(
-    settings: Settings, store: Store, reconciler: Reconciler, on_ready: Callable[[], None]
+    settings: Settings,
+    store: Store,
+    reconciler: Reconciler,
+    runners: Runners,
+    on_ready: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
     # Name lookups run here; the store has threads of its own, so a slow name cannot hold it up.
@@ -80,9 +108,12 @@ async def _run(
         tasks.create_task(_each_second("reconciler", reconciler.run_once, stop))
         tasks.create_task(_each_second("file-sweeper", sweeper.sweep, stop))
         tasks.create_task(listen(settings.redis_url, sender.wake, stop))
+        if settings.batches_at_once:
+            runners.start()
         on_ready()
         await stop.wait()
         logger.info("stopping")
+        runners.stop()
         sender.stop()
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from lepton_tasks.bulk.errors import RunStopped
+from lepton_tasks.bulk.errors import ShardMismatch
 from lepton_tasks.bulk.feeder import Feeder, InFlight
 from lepton_tasks.bulk.outcomes import outcomes_of
 from lepton_tasks.bulk.shards import Slot
@@ -40,10 +40,13 @@ class Conveyor:
         write: Callable[[Iterator[Dealt]], None],
         *,
         next_cut: int = 0,
+        next_ordinal: int = 0,
         window: int = WINDOW,
         characters: int = sys.maxsize,
     ) -> None:
         """``write`` takes the lines of a cut; ``next_cut`` is the first that it gets.
+
+        ``next_ordinal`` is that of the first shard from there on.
 
         ``characters`` bounds the texts of the lines in flight, about.
         """
@@ -58,6 +61,8 @@ class Conveyor:
         self._characters = 0
         self.next_cut = next_cut
         """The first cut that was not handed on."""
+        self.next_ordinal = next_ordinal
+        """Ordinal of the first shard that was not handed on."""
         self.last: InFlight | None = None
         """The last cut that was handed on."""
 
@@ -94,6 +99,7 @@ class Conveyor:
             self._lines -= len(head.slots)
             self._characters -= head.characters
             self.next_cut = head.number + 1
+            self.next_ordinal += head.shards
             self.last = head
         return self.next_cut > before
 
@@ -118,14 +124,14 @@ def _deal(cut: InFlight, jobs: Sequence[Job]) -> Iterator[Dealt]:
     """Give each line of a cut what came of its items.
 
     Raises:
-        RunStopped: there are not as many outputs as the lines have items.
+        ShardMismatch: there are not as many outputs as the lines have items.
     """
     outcomes = [outcomes_of(job) for job in jobs]
     outputs = sum(map(len, outcomes))
     if outputs != cut.items or any(
         len(own) != job.items for own, job in zip(outcomes, jobs, strict=True)
     ):
-        raise RunStopped(f"a shard has {outputs} outputs for {cut.items} lines of the input")
+        raise ShardMismatch(f"a shard has {outputs} outputs for {cut.items} lines of the input")
     places = [0] * len(jobs)
     for slot in cut.slots:
         if slot.problem is not None:

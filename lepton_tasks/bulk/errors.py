@@ -9,3 +9,7 @@ class RunStopped(LeptonError):
     """A run could not go on; what it wrote is kept, and it can be resumed."""
 
     code = "run_stopped"
+
+
+class ShardMismatch(RunStopped):
+    """The outputs of a shard are not those of the lines that it was made of."""

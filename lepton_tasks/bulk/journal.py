@@ -50,17 +50,7 @@ class Journal:
             "seconds": self.seconds,
             "tally": self.tally.dump(),
         }
-        draft = path.with_name(path.name + ".tmp")
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            sync_folder(path)
-        except OSError as error:
-            raise RunStopped(f"cannot write {path}: {error.strerror}") from error
+        replace_file(path, orjson.dumps(data, option=orjson.OPT_INDENT_2))
 
     @classmethod
     def load(cls, path: Path) -> Journal:
@@ -90,6 +80,25 @@ class Journal:
             raise InvalidInput(
                 f"{path} is damaged; start over with --overwrite", "--resume"
             ) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file; afterwards either the old or the new one is there, whole.
+
+    Raises:
+        RunStopped: the disk is full or the folder is gone.
+    """
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path)
+    except OSError as error:
+        raise RunStopped(f"cannot write {path}: {error.strerror}") from error
 
 
 def sync_folder(path: Path) -> None:

@@ -11,6 +11,7 @@ import orjson
 from lepton_tasks.bulk.physical import MAX_LINE_BYTES, Unreadable
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.admission import admit_item
+from lepton_tasks.nlp.base import characters_of
 from lepton_tasks.nlp.registry import AnyTask
 
 MAX_ID_LENGTH: Final = 512
@@ -46,6 +47,11 @@ class Line:
         """What it asks the task for: one item."""
         return (self.item,)
 
+    @property
+    def size(self) -> int:
+        """Characters of the item."""
+        return characters_of(self.item)
+
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
@@ -59,6 +65,7 @@ class BadLine:
 
     work: ClassVar[None] = None
     items: ClassVar[tuple[()]] = ()
+    size: ClassVar[int] = 0
     reply: ClassVar[None] = None
 
     @property

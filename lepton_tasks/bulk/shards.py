@@ -16,7 +16,6 @@ from itertools import count
 from typing import Any, Final, NamedTuple, Protocol
 
 from lepton_tasks.bulk.lines import LineId, Problem
-from lepton_tasks.nlp.base import characters_of
 
 DEFAULT_SHARD_SIZE: Final = 32
 MAX_SHARD_CHARACTERS: Final = 65_536
@@ -42,6 +41,11 @@ class AnyLine(Protocol):
         ...
 
     @property
+    def size(self) -> int:
+        """About how many characters the run holds of it."""
+        ...
+
+    @property
     def work(self) -> Hashable:
         """What is asked of the items; lines of equal work share a shard."""
         ...
@@ -53,7 +57,7 @@ class AnyLine(Protocol):
 
     @property
     def reply(self) -> Any:
-        """What the writer of its output needs to know, besides the output."""
+        """What the writer of its output needs to know, besides the output or the problem."""
         ...
 
     @property
@@ -86,7 +90,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A stretch of lines, whose good ones have so many ``items`` and ``characters``.
+    """A stretch of lines, which have so many ``items`` and ``characters``.
 
     ``ordinal`` is that of the first of its shards, None where there are none; the others
     follow. ``broken`` tells that the file could not be read beyond this cut.
@@ -134,7 +138,7 @@ def cut_lines(
     items, characters, broken = 0, 0, False
     for line in lines:
         own = line.items
-        size = characters_of(own[0]) if len(own) == 1 else sum(map(characters_of, own))
+        size = line.size
         if len(slots) == shard_size or (
             items and (items + len(own) > shard_size or characters + size > MAX_SHARD_CHARACTERS)
         ):
@@ -149,9 +153,9 @@ def cut_lines(
             shard[1].extend(own)
             slots.append(Slot(line.number, line.id, None, shard[0], len(own), line.reply))
             items += len(own)
-            characters += size
         else:
-            slots.append(Slot(line.number, line.id, line.problem))
+            slots.append(Slot(line.number, line.id, line.problem, reply=line.reply))
             broken = line.final
+        characters += size
     if slots:
         yield make()

@@ -19,6 +19,7 @@ _STATUSES: Final[Mapping[str, tuple[int, str]]] = {
     "encoding_failed": (400, "encoding_failed"),
     "encoding_timeout": (400, "encoding_timeout"),
     "upstream_refused": (400, "upstream_refused"),
+    "corpus_not_found": (400, "corpus_not_found"),
     "unavailable": (503, "unavailable"),
     "model_unavailable": (503, "model_unavailable"),
     "out_of_memory": (503, "out_of_memory"),

@@ -12,7 +12,16 @@ from functools import partial
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Subquery,
+    case,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from lepton_tasks.errors import LeaseLost
 from lepton_tasks.queues import Priority
@@ -92,6 +101,18 @@ class BatchRunStore:
             return (
                 connection.execute(select(batches.c.id).where(_FREE).limit(1)).first() is not None
             )
+
+    def starving(self) -> bool:
+        """Whether a tenant waits for a runner of whose batches none is in work."""
+        at_work = _at_work()
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(batches.c.id)
+                .outerjoin(at_work, at_work.c.owner == batches.c.tenant)
+                .where(_FREE, at_work.c.owner.is_(None))
+                .limit(1)
+            ).first()
+        return found is not None
 
     def claim(self, holder: str, seconds: float) -> BatchClaim | None:
         """Take a batch that nobody runs, for ``seconds``; None where there is none.
@@ -212,13 +233,18 @@ def _lost(claim: BatchClaim) -> LeaseLost:
     return LeaseLost(f"batch {claim.id} is run by another, or is gone")
 
 
-def _claim(holder: str, seconds: float, connection: Connection) -> BatchClaim | None:
-    at_work = (
+def _at_work() -> Subquery:
+    """How many batches are in work, of each tenant that has any."""
+    return (
         select(batches.c.tenant.label("owner"), func.count().label("running"))
         .where(_OPEN, batches.c.runner_until > now())
         .group_by(batches.c.tenant)
         .subquery()
     )
+
+
+def _claim(holder: str, seconds: float, connection: Connection) -> BatchClaim | None:
+    at_work = _at_work()
     batch_id = connection.execute(
         select(batches.c.id)
         .outerjoin(at_work, at_work.c.owner == batches.c.tenant)
@@ -267,6 +293,8 @@ def _finish(
             finished_at=now(),
             completed_lines=made.counts.completed,
             failed_lines=made.counts.failed,
+            output_bytes=made.output.size if made.output else 0,
+            error_bytes=made.errors.size if made.errors else 0,
             output_file_id=made.output.id if made.output else None,
             error_file_id=made.errors.id if made.errors else None,
             usage=None if made.usage is None else orjson.dumps(dict(made.usage)).decode(),

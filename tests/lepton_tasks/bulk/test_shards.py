@@ -50,6 +50,10 @@ class Asking:
     final: bool = False
 
     @property
+    def size(self) -> int:
+        return sum(map(len, self.items))
+
+    @property
     def problem(self) -> Problem | None:
         return None if self.items else Problem("bad", "no")
 
