@@ -46,6 +46,7 @@ class ApiServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer those who wait for a job with the job as it is, then stop."""
         self._app.state.services.waiting.release()
+        self._app.state.services.watching.release()
         await super().shutdown(sockets)
 
 

@@ -12,6 +12,7 @@ from api.middleware import RequestContext
 from api.openai import chat, completions, embeddings, moderations
 from api.openai import models as openai_models
 from api.routes import (
+    batch_results,
     batches,
     conversations,
     corpora,
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         jobs,
         tasks,
         batches,
+        batch_results,
         files,
         uploads,
         conversations,

@@ -24,9 +24,11 @@ from api.openai.queues import StoreQueues
 from api.openai.resends import Resends, resend_key
 from api.rate_limit import RateLimit
 from api.readiness import ReadinessProbe
+from api.result_watch import ResultWatch
 from api.waiting import Waiting
 from lepton_tasks.broker.connection import connect, connect_async
 from lepton_tasks.broker.wakeups import Announcer
+from lepton_tasks.files.results import ResultReader
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
@@ -59,6 +61,8 @@ class Services:
     storage: FileStorage
     disk: Disk
     intake: Intake
+    results: ResultReader
+    watching: ResultWatch
 
 
 @asynccontextmanager
@@ -76,7 +80,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         waiting = Waiting(store.jobs, settings.redis_url)
         announcements = Announcements(Announcer(client, is_away=lambda: False))
         readiness = ReadinessProbe(store, client, list(producer.admission.tasks))
-        task = asyncio.create_task(waiting.run())
+        watching = ResultWatch(store.batches)
+        tasks = [asyncio.create_task(one.run()) for one in (waiting, watching)]
         try:
             keys = KeyCache(store.keys.tenant_of)
             guard = EgressGuard(
@@ -115,12 +120,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 storage=storage,
                 disk=disk,
                 intake=Intake(storage, disk, room),
+                results=ResultReader(store, storage),
+                watching=watching,
             )
             await answering.close()
         finally:
             waiting.release()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            watching.release()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await run_in_threadpool(announcements.close)
             producer.close()
             client.close()

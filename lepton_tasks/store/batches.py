@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Row, func, select, update
@@ -74,6 +74,14 @@ class Batch:
         return self.total_items, self.done_items - self.failed_items, self.failed_items
 
 
+class Written(NamedTuple):
+    """How far a batch has come, for whoever waits for its lines."""
+
+    state: str
+    output_bytes: int
+    error_bytes: int
+
+
 class BatchStore:
     """Batches of a tenant."""
 
@@ -139,6 +147,14 @@ class BatchStore:
                     raise NotFound(f"no batch {after} to continue after")
             rows = connection.execute(newest_first(mine, batches, last, limit)).all()
         return [view(row) for row in rows]
+
+    def written(self, batch_ids: Collection[str]) -> dict[str, Written]:
+        """How far batches have come, of any tenant, by their ids; those that are gone are not."""
+        query = select(*(batches.c[name] for name in ("id", *Written._fields))).where(
+            batches.c.id.in_(batch_ids)
+        )
+        with self._database.read() as connection:
+            return {row.id: Written(*row[1:]) for row in connection.execute(query)}
 
     def next_ordinal(self, tenant: str, batch_id: str) -> int:
         """Ordinal of the first shard that was never submitted."""

@@ -186,7 +186,8 @@ def test_a_redis_that_evicts_is_refused(tmp_path: Path, redis_url: str) -> None:
 
 def test_a_connection_whose_client_takes_nothing_is_dropped_by_the_kernel() -> None:
     app = FastAPI()
-    app.state.services = SimpleNamespace(waiting=SimpleNamespace(release=lambda: None))
+    released = SimpleNamespace(release=lambda: None)
+    app.state.services = SimpleNamespace(waiting=released, watching=released)
     server = ApiServer(uvicorn.Config(app, port=free_port(), log_config=None), app)
     thread = threading.Thread(target=server.run)
     thread.start()

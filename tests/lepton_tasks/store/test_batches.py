@@ -53,6 +53,15 @@ def test_another_tenant_cannot_seal(store: Store, shard: NewJob) -> None:
         store.batches.get("other", "batch_1")
 
 
+def test_how_far_batches_have_come_is_told_of_many_at_once(store: Store, shard: NewJob) -> None:
+    store.batches.create("other", "batch_2", "moderation", Priority.BULK, "f")
+    store.batches.cancel("other", "batch_2")
+    assert store.batches.written(["batch_1", "batch_2", "batch_3"]) == {
+        "batch_1": ("in_progress", 0, 0),
+        "batch_2": ("cancelled", 0, 0),
+    }
+
+
 def test_ordinals_go_on_behind_the_last_shard(store: Store, shard: NewJob) -> None:
     assert store.batches.next_ordinal("acme", "batch_1") == 1
     assert store.batches.next_ordinal("other", "batch_1") == 0
