@@ -20,6 +20,7 @@ from lepton_tasks.client.effects import (
     Read,
     Send,
     Steps,
+    Stopped,
     Stream,
 )
 from lepton_tasks.client.messages import Failure, Request, Response
@@ -63,7 +64,7 @@ class AwaitingDriver:
         while True:
             try:
                 effect = resume(value)
-            except StopIteration:
+            except (StopIteration, Stopped):
                 return
             try:
                 if isinstance(effect, Emit):
@@ -74,7 +75,9 @@ class AwaitingDriver:
                 else:
                     value = await self._do(effect)
                 resume = steps.send
-            except BaseException as error:  # noqa: BLE001 - so is a consumer that stops early
+            except GeneratorExit:
+                value, resume = Stopped(), steps.throw
+            except BaseException as error:  # noqa: BLE001 - the operation decides what comes of it
                 value, resume = error, steps.throw
 
     async def _do(self, effect: Effect) -> Any:

@@ -99,9 +99,11 @@ class BatchCalls(_BatchCalls[BlockingDriver, FileCalls]):
         """Wait until a batch has ended; see :meth:`BatchHandle.wait`."""
         return self.get(batch_id).wait(timeout)
 
-    def results(self, batch_id: str, *, task: str = "") -> Generator[BatchResult[Any], None, None]:
+    def results(
+        self, batch_id: str, *, task: str = "", after: str | None = None
+    ) -> Generator[BatchResult[Any], None, None]:
         """Yield the results of a batch while it runs; see :meth:`BatchHandle.results`."""
-        return self._driver.iterate(self._steps.results(batch_id, outputs_of(task)))
+        return self._driver.iterate(self._steps.results(batch_id, outputs_of(task), after))
 
     def cancel(self, batch_id: str) -> BatchHandle[Any]:
         """Cancel a batch; what is done is kept."""
@@ -149,9 +151,11 @@ class AsyncBatchCalls(_BatchCalls[AwaitingDriver, AsyncFileCalls]):
         """Wait until a batch has ended; see :meth:`BatchHandle.wait`."""
         return await (await self.get(batch_id)).wait(timeout)
 
-    def results(self, batch_id: str, *, task: str = "") -> AsyncGenerator[BatchResult[Any], None]:
+    def results(
+        self, batch_id: str, *, task: str = "", after: str | None = None
+    ) -> AsyncGenerator[BatchResult[Any], None]:
         """Yield the results of a batch while it runs; see :meth:`BatchHandle.results`."""
-        return self._driver.iterate(self._steps.results(batch_id, outputs_of(task)))
+        return self._driver.iterate(self._steps.results(batch_id, outputs_of(task), after))
 
     async def cancel(self, batch_id: str) -> AsyncBatchHandle[Any]:
         """Cancel a batch; what is done is kept."""

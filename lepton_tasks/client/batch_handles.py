@@ -96,13 +96,15 @@ class BatchHandle(_BatchHandle[BlockingDriver, FileCalls, OutputT]):
         """
         return self.saw(self._driver.run(self._steps.wait(self.id, timeout)))
 
-    def results(self) -> Generator[BatchResult[OutputT], None, None]:
-        """Yield the result of each line once, while it runs: outputs, then what has failed.
+    def results(self, after: str | None = None) -> Generator[BatchResult[OutputT], None, None]:
+        """Yield the result of each line once, while it runs: outputs, then what has none.
+
+        ``after`` is the ``cursor`` of the last result that is known already.
 
         Raises:
             BatchFailed: its file was refused.
         """
-        return self._driver.iterate(self._steps.results(self.id, self._outputs))
+        return self._driver.iterate(self._steps.results(self.id, self._outputs, after))
 
     def cancel(self) -> Self:
         """Cancel it; what is done is kept, and is among its results."""
@@ -116,7 +118,8 @@ class BatchHandle(_BatchHandle[BlockingDriver, FileCalls, OutputT]):
             BatchFailed: its file was refused.
             FileNotFoundError: no line succeeded.
         """
-        return self._files.download(self.refresh()._output_file(), path)
+        last = self if self.ended else self.refresh()
+        return self._files.download(last._output_file(), path)
 
 
 class AsyncBatchHandle(_BatchHandle[AwaitingDriver, AsyncFileCalls, OutputT]):
@@ -130,9 +133,9 @@ class AsyncBatchHandle(_BatchHandle[AwaitingDriver, AsyncFileCalls, OutputT]):
         """Wait until it has ended; see :meth:`BatchHandle.wait`."""
         return self.saw(await self._driver.run(self._steps.wait(self.id, timeout)))
 
-    def results(self) -> AsyncGenerator[BatchResult[OutputT], None]:
+    def results(self, after: str | None = None) -> AsyncGenerator[BatchResult[OutputT], None]:
         """Yield the result of each line; see :meth:`BatchHandle.results`."""
-        return self._driver.iterate(self._steps.results(self.id, self._outputs))
+        return self._driver.iterate(self._steps.results(self.id, self._outputs, after))
 
     async def cancel(self) -> Self:
         """Cancel it; what is done is kept."""
@@ -140,4 +143,5 @@ class AsyncBatchHandle(_BatchHandle[AwaitingDriver, AsyncFileCalls, OutputT]):
 
     async def download(self, path: str | PathLike[str]) -> Path:
         """Write the file of its outputs to ``path``; see :meth:`BatchHandle.download`."""
-        return await self._files.download((await self.refresh())._output_file(), path)
+        last = self if self.ended else await self.refresh()
+        return await self._files.download(last._output_file(), path)

@@ -81,6 +81,8 @@ class BatchResult(Generic[OutputT]):
     output: OutputT | ItemError
     id: str
     status_code: int | None = None
+    cursor: str | None = None
+    """Place of the line: results go on behind it with ``after=``, in another process, too."""
 
     @property
     def ok(self) -> bool:
@@ -89,14 +91,14 @@ class BatchResult(Generic[OutputT]):
 
 
 def read_result(
-    line: Mapping[str, Any], outputs: Outputs[OutputT], *, job: bool
+    line: Mapping[str, Any], outputs: Outputs[OutputT], *, job: bool, cursor: str | None = None
 ) -> BatchResult[OutputT]:
     """Read a line of a batch's output or error file; ``job``: its endpoint is ``/v1/jobs``.
 
     >>> line = {"id": "batch_req_1", "custom_id": "a", "error": None,
     ...     "response": {"status_code": 200, "request_id": "r", "body": {"output": {"n": 2}}}}
     >>> read_result(line, Outputs("noop"), job=True)
-    BatchResult(custom_id='a', output={'n': 2}, id='batch_req_1', status_code=200)
+    BatchResult(custom_id='a', output={'n': 2}, id='batch_req_1', status_code=200, ...
     """
     response = line.get("response") or {}
     body = response.get("body")
@@ -110,4 +112,6 @@ def read_result(
         output = outputs.read(body["output"])
     else:
         output = cast("OutputT", body)
-    return BatchResult(str(line["custom_id"]), output, str(line["id"]), response.get("status_code"))
+    return BatchResult(
+        str(line["custom_id"]), output, str(line["id"]), response.get("status_code"), cursor
+    )

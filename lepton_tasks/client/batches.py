@@ -10,10 +10,11 @@ from typing import IO, Any, Final, TypedDict, TypeVar
 
 from lepton_tasks.client.batch_lines import JOBS, LineWriter, read_result
 from lepton_tasks.client.calling import MOST_PAGE, Caller, with_key
-from lepton_tasks.client.effects import END, Emit, Pause, Pull, Steps, refined
+from lepton_tasks.client.effects import END, Close, Emit, Pause, Pull, Steps, read
 from lepton_tasks.client.errors import BatchFailed, ClientError, StillWaiting
 from lepton_tasks.client.files import FileSteps, opened
-from lepton_tasks.client.messages import FilePart, Request
+from lepton_tasks.client.messages import Failure, FilePart, Request, parsed
+from lepton_tasks.client.sse import EventReader
 from lepton_tasks.client.tasks import Outputs
 from lepton_tasks.client.views import Batch
 from lepton_tasks.errors import InvalidInput
@@ -22,7 +23,10 @@ from lepton_tasks.states import BatchState
 
 PATH: Final = "/v1/batches"
 PURPOSE: Final = "batch"
-RESULTS_PAGE: Final = 1_000
+FILES: Final = ("output", "errors")
+"""The files of a batch in the order in which results are given."""
+_HEARTBEAT_SECONDS: Final = 30.0
+"""A stream of results says something twice as often."""
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 _WAIT_RETRIES: Final = 4
@@ -144,39 +148,68 @@ class BatchSteps:
             pause = min(2 * pause, _LONGEST_PAUSE)
         return batch
 
-    def results(self, batch_id: str, outputs: Outputs[OutputT]) -> Steps[None]:
-        """Emit the result of each line once: outputs as they come, then what has failed.
+    def results(
+        self, batch_id: str, outputs: Outputs[OutputT], after: str | None = None
+    ) -> Steps[None]:
+        """Emit the result of each line once: outputs as they come, then what has none.
+
+        ``after`` is the cursor of the last result that is known already.
 
         Raises:
             BatchFailed: its file was refused.
         """
-        pause = _FIRST_PAUSE
-        cursor = None
-        while True:
-            batch = yield from self.get(batch_id, patient=True)
-            job = batch.endpoint == JOBS
-            more = True
-            while more:
-                page = yield from self._results_page(batch_id, cursor)
-                for line in page["data"]:
-                    yield Emit(read_result(line, outputs, job=job))
-                moved = page["last_id"] is not None and page["last_id"] != cursor
-                cursor = page["last_id"] if moved else cursor
-                more = page["has_more"]
-                pause = _FIRST_PAUSE if moved else pause
-            if batch.ended:
-                break
-            yield Pause(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        check_not_failed(batch)
-        if batch.error_file_id is not None:
-            failed = self._files.lines(batch.error_file_id)
-            yield from refined(failed, lambda line: [read_result(line, outputs, job=job)])
+        batch = yield from self.get(batch_id, patient=True)
+        first, cursor = place_of(after)
+        for file in FILES[FILES.index(first) :]:
+            status = yield from self._follow(batch, file, cursor, outputs)
+            if status == BatchState.FAILED:
+                check_not_failed((yield from self.get(batch_id, patient=True)))
+            cursor = None
 
-    def _results_page(self, batch_id: str, after: str | None) -> Steps[Any]:
-        params = {"limit": RESULTS_PAGE, "after": after}
-        request = Request("GET", f"{PATH}/{batch_id}/results", params)
-        return (yield from self._caller.json(request, retries=self._patience))
+    def _follow(
+        self, batch: Batch, file: str, cursor: str | None, outputs: Outputs[OutputT]
+    ) -> Steps[str]:
+        """Emit the lines of one of a batch's files; ends with the batch's status at its end.
+
+        They come as server-sent events, whose ids are cursors: where the link breaks, or the
+        server stops, the next one goes on behind the last line.
+        """
+        attempt = 1
+        while True:
+            resumed = {} if cursor is None else {"last-event-id": cursor}
+            request = Request(
+                "GET",
+                f"{PATH}/{batch.id}/results",
+                {"file": file},
+                headers={"accept": "text/event-stream", **resumed},
+                patience=_HEARTBEAT_SECONDS,
+            )
+            stream = yield from self._caller.open(request, retries=self._patience)
+            reader = EventReader()
+            broken = Failure("the server hung up before the last result")
+            try:
+                while isinstance(piece := (yield from read(stream)), bytes):
+                    for event in reader.feed(piece):
+                        if event.name == "done":
+                            return str(parsed(event.data.encode())["status"])
+                        if event.name == "error":  # the next call is told it by its status
+                            broken = Failure("the server cannot read on")
+                        else:
+                            cursor = event.id
+                            attempt = 1
+                            line = parsed(event.data.encode())
+                            yield Emit(
+                                read_result(
+                                    line,
+                                    outputs,
+                                    job=batch.endpoint == JOBS,
+                                    cursor=f"{file}:{cursor}",
+                                )
+                            )
+            finally:
+                yield Close(stream)
+            attempt += 1
+            yield from self._caller.before_next(request, piece or broken, attempt, self._patience)
 
     def _of_part(self, part: FilePart, endpoint: str, fields: BatchFields) -> Steps[Batch]:
         file = yield from self._files.upload(part, PURPOSE)
@@ -197,6 +230,23 @@ class BatchSteps:
     @property
     def _patience(self) -> int:
         return self._caller.configuration.max_retries * _WAIT_RETRIES
+
+
+def place_of(cursor: str | None) -> tuple[str, str | None]:
+    """The file that a result's cursor is of, and the place in it.
+
+    >>> place_of("errors:120"), place_of(None)
+    (('errors', '120'), ('output', None))
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if cursor is None:
+        return FILES[0], None
+    file, _, place = cursor.partition(":")
+    if file not in FILES or not place.isdecimal():
+        raise InvalidInput("after must be the cursor of a result of this batch", "after")
+    return file, place
 
 
 def check_not_failed(batch: Batch) -> None:

@@ -62,9 +62,9 @@ class Caller:
                 return outcome
             if not (waits and isinstance(outcome, Response) and outcome.status == 429):
                 attempt += 1
-            yield from self._before_next(request, outcome, attempt, retries)
+            yield from self.before_next(request, outcome, attempt, retries)
 
-    def open(self, request: Request) -> Steps[Stream]:
+    def open(self, request: Request, *, retries: int | None = None) -> Steps[Stream]:
         """Open a call's answer; ends with it once it is a success. Whoever opens it closes it.
 
         Raises:
@@ -80,21 +80,7 @@ class Caller:
             else:
                 refusal = outcome
             attempt += 1
-            yield from self._before_next(request, refusal, attempt, None)
-
-    def pieces(self, stream: Stream, request: Request) -> Steps[None]:
-        """Emit the pieces of an open answer, and close it.
-
-        Raises:
-            NoConnection: it broke off.
-        """
-        try:
-            while (piece := (yield from read(stream))) is not None:
-                if isinstance(piece, Failure):
-                    raise failed(request, piece, self.configuration.base_url)
-                yield Emit(piece)
-        finally:
-            yield Close(stream)
+            yield from self.before_next(request, refusal, attempt, retries)
 
     def pages(
         self, path: str, params: Mapping[str, Any], view: Callable[[Any], Any]
@@ -109,6 +95,22 @@ class Caller:
                 return
             after = page["last_id"]
 
+    def before_next(
+        self, request: Request, outcome: Response | Failure, attempt: int, retries: int | None
+    ) -> Steps[None]:
+        """Wait until it is time for sending number ``attempt``.
+
+        Raises:
+            ClientError: there is none.
+        """
+        most = self.configuration.max_retries if retries is None else retries
+        pause = pause_before(attempt, outcome, random.random())  # noqa: S311
+        if not is_passing(outcome) or pause is None or attempt > 1 + most:
+            if isinstance(outcome, Failure):
+                raise failed(request, outcome, self.configuration.base_url)
+            raise refused(outcome)
+        yield Pause(pause)
+
     def _whole(self, stream: Stream) -> Steps[Response | Failure]:
         """The rest of an answer that is short, such as an error."""
         content = b""
@@ -120,18 +122,6 @@ class Caller:
         finally:
             yield Close(stream)
         return replace(stream.head, content=content)
-
-    def _before_next(
-        self, request: Request, outcome: Response | Failure, attempt: int, retries: int | None
-    ) -> Steps[None]:
-        """Wait until it is time for sending number ``attempt``; raises where there is none."""
-        most = self.configuration.max_retries if retries is None else retries
-        pause = pause_before(attempt, outcome, random.random())  # noqa: S311
-        if not is_passing(outcome) or pause is None or attempt > 1 + most:
-            if isinstance(outcome, Failure):
-                raise failed(request, outcome, self.configuration.base_url)
-            raise refused(outcome)
-        yield Pause(pause)
 
     @staticmethod
     def _numbered(request: Request, attempt: int) -> Request:

@@ -72,6 +72,13 @@ class Stream:
     handle: Any
 
 
+class Stopped(BaseException):
+    """The consumer wants no more; thrown into an operation, which cleans up and lets it pass.
+
+    GeneratorExit would not do: inside of ``yield from`` it leaves no room for further effects.
+    """
+
+
 END: Final = object()
 """There is no further item."""
 

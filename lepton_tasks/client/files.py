@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from lepton_tasks.client.calling import Caller, with_key
-from lepton_tasks.client.effects import Close, Emit, Pause, Steps, read, refined
-from lepton_tasks.client.messages import Failure, FilePart, Request, failed, parsed
-from lepton_tasks.client.retrying import pause_before
+from lepton_tasks.client.effects import Close, Emit, Steps, read, refined
+from lepton_tasks.client.messages import FilePart, Request, parsed
 from lepton_tasks.client.views import FileObject
 
 PATH: Final = "/v1/files"
@@ -127,7 +126,7 @@ class FileSteps:
             if piece is None:
                 return
             attempt += 1
-            yield from self._again(request, piece, attempt)
+            yield from self._caller.before_next(request, piece, attempt, None)
 
     def lines(self, file_id: str) -> Steps[None]:
         """Emit the JSON of each line of a file."""
@@ -135,9 +134,3 @@ class FileSteps:
         yield from refined(self.content(file_id), lines.feed)
         for line in lines.end():
             yield Emit(line)
-
-    def _again(self, request: Request, failure: Failure, attempt: int) -> Steps[None]:
-        pause = pause_before(attempt, failure, 0.0)
-        if pause is None or attempt > 1 + self._caller.configuration.max_retries:
-            raise failed(request, failure, self._caller.configuration.base_url)
-        yield Pause(pause)
