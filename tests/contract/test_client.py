@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
@@ -26,6 +30,7 @@ from lepton_tasks.states import JobState
 from tests.support.openai_system import System
 from tests.support.proxy import Mode, Proxy
 
+PAGE = Path(__file__).parents[2] / "docs/sdk.md"
 LONG = 8_000
 """Tokens that take the model longer than a test has patience."""
 
@@ -181,3 +186,23 @@ def test_the_client_of_an_event_loop_does_the_same(system: System) -> None:
 def test_any_other_route_can_be_called(client: Client) -> None:
     made: dict[str, Any] = client.request("POST", "/v1/corpora", json={"name": "手册"})
     assert client.request("GET", f"/v1/corpora/{made['id']}")["name"] == "手册"
+
+
+def test_the_page_of_the_client_says_what_happens(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every example of docs/sdk.md is run, and prints what its last comments say."""
+    monkeypatch.setenv("LEPTON_BASE_URL", f"{system.url}/v1")
+    monkeypatch.setenv("LEPTON_API_KEY", system.key)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 8
+    for block in blocks:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102
+        wanted = re.search(r"((?:^# .*\n)*)\Z", block, re.MULTILINE)
+        assert wanted is not None
+        assert said.getvalue() == wanted[1].replace("# ", "", 1).replace("\n# ", "\n"), block
+    names["client"].close()
