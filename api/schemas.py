@@ -100,6 +100,7 @@ class JobProgress(BaseModel):
 
     ``fraction`` is of all that is to be done, ``eta_seconds`` a guess at what is left.
     ``step`` counts up to ``steps`` within a ``stage``; ``loss`` is the mean of the last steps.
+    ``tokens_per_second`` and ``perplexity``, on what is held out, are those of a language model.
     """
 
     stage: str
@@ -108,6 +109,8 @@ class JobProgress(BaseModel):
     steps: int | None = None
     loss: float | None = None
     rows: int | None = None
+    tokens_per_second: float | None = None
+    perplexity: float | None = None
     eta_seconds: float | None = None
     updated_at: float
 

@@ -61,6 +61,10 @@ def describe_progress(progress: Mapping[str, Any]) -> str:
         parts.append(f"loss {progress['loss']:g}")
     if "rows" in progress:
         parts.append(f"{progress['rows']:,} rows")
+    if "tokens_per_second" in progress:
+        parts.append(f"{progress['tokens_per_second']:,.0f} tokens/s")
+    if "perplexity" in progress:
+        parts.append(f"perplexity {progress['perplexity']:.1f}")
     if "eta_seconds" in progress:
         minutes, seconds = divmod(round(progress["eta_seconds"]), 60)
         parts.append(f"about {minutes}:{seconds:02} left")

@@ -116,6 +116,8 @@ class Admission:
         options = self.check_options(task, request.options)
         corpus = corpus_of(task, options)
         single, inputs = self._inputs(task, request, corpus)
+        for place, item in enumerate(inputs):
+            task.check_fit(item, options, "input" if single else f"inputs[{place}]")
         if corpus is not None:
             self.check_corpus(tenant, corpus)
         if request.idempotency_key is not None:

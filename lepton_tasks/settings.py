@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     where not set. Workers that share it go on with one another's."""
     data_folder: Path | None = None
     """Folder of the files that training jobs may name, as the workers for them see it."""
+    training_file_mb: int = Field(default=1024, ge=1)
+    """Largest file that a training reads."""
+    training_memory_mb: int = Field(default=4096, ge=256)
+    """Most memory that the training of a language model may need, by an estimate of its size."""
+    run_hours: float = Field(default=24.0, gt=0, le=720)
+    """Longest that a job of minutes to hours may compute in one go; it fails then."""
     training_tenants: str = ""
     """Tenants that may make models, joined by commas; ``*`` for all. Models are everybody's, so
     where not set only the default tenant may."""

@@ -100,6 +100,16 @@ class Task(ABC, Generic[OptionsT, OutputT]):
         """Make an item of one text, as people type it; None where an item needs more."""
         return text if self.item_model is None else None
 
+    def check_fit(self, item: Any, options: Mapping[str, Any], param: str) -> None:
+        """Refuse an admitted ``item`` that does not go with checked ``options``.
+
+        A task whose options decide what an item may be overrides this.
+
+        Raises:
+            InvalidInput: they do not go together; ``param``, where the item stands, begins the
+                name of the field.
+        """
+
     def cost(self, item: Any) -> int:
         """Tokens that an admitted ``item`` is charged, estimated from its bytes (≥ 1)."""
         size = sum(len(text.encode("utf-8", "ignore")) for _, text in texts_of(item))

@@ -1,30 +1,46 @@
-"""Training: labelled texts and a base model become a new version of a classifier."""
+"""Training: labelled texts become a version of a classifier, raw ones of a language model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from lepton_tasks.errors import InvalidInput
 from lepton_tasks.labelled import LabelCounts, LabelledRow, check_relative
 from lepton_tasks.nlp.base import Example, Task, TaskItem, TaskOptions
 from lepton_tasks.nlp.language import Language
 from lepton_tasks.nlp.long_running import LongRunInput
+from lepton_tasks.raw_texts import text_fault
 
 MOST_ROWS: Final = 10_000
 """Rows that a job may carry itself; more come as a file."""
+MOST_TEXTS: Final = 50_000
+"""Documents that a job may carry itself."""
 MODEL_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-Method = Literal["ngram-head", "encoder-head", "lora", "top-layers"]
+LANGUAGE_MODEL: Final = "language-model"
+Method = Literal["ngram-head", "encoder-head", "lora", "top-layers", "language-model"]
 
 
 class TrainingItem(TaskItem):
-    """What to learn from: ``rows``, or a ``file`` of such rows as JSON Lines (UTF-8).
+    """What to learn from: ``rows``, ``texts``, or a ``file`` of either.
 
-    Send one of the two. ``file`` is a path inside ``LEPTON_DATA_FOLDER`` of the workers.
+    Send one of the three. Classifiers learn from ``rows``, language models from ``texts``, each of
+    them a document. ``file`` is a path inside ``LEPTON_DATA_FOLDER`` of the workers: JSON Lines
+    (UTF-8) with ``text`` and ``label``, or with ``text`` alone; or, for a language model and by
+    any other name than ``….jsonl``, plain text in which blank lines separate documents.
     """
 
     rows: list[LabelledRow] | None = Field(default=None, max_length=MOST_ROWS)
+    texts: list[str] | None = Field(default=None, max_length=MOST_TEXTS)
     file: str | None = Field(default=None, max_length=1_024)
 
     @field_validator("file")
@@ -34,48 +50,78 @@ class TrainingItem(TaskItem):
 
     @model_validator(mode="after")
     def _can_be_trained_on(self) -> TrainingItem:
-        if (self.rows is None) == (self.file is None):
-            raise ValueError("send exactly one of rows and file")
+        if sum(part is not None for part in (self.rows, self.texts, self.file)) != 1:
+            raise ValueError("send exactly one of rows, texts and file")
+        fault = None
         if self.rows is not None:
             counts = LabelCounts("rows", lambda place: f"rows[{place}]")
             for place, row in enumerate(self.rows):
                 counts.add(row.label, place)
-            if (fault := counts.fault()) is not None:
-                raise ValueError(fault)
+            fault = counts.fault()
+        elif self.texts is not None:
+            fault = text_fault("texts", len(self.texts), sum(map(len, self.texts)))
+        if fault is not None:
+            raise ValueError(fault)
         return self
 
 
 class TrainingOptions(TaskOptions):
-    """What to make of the rows.
+    """What to make of the rows, or of the texts.
 
     ``model`` is the catalogue name of what is made: each training adds a version to it, and
-    ``serve`` makes that the one that jobs get. ``base`` is a text classifier of the catalogue
-    to go on from; its labels are kept where all of the rows' are among them. ``task`` is
-    what the model will serve: the base's, else classification.
+    ``serve`` makes that the one that jobs get; the first of a name that the catalogue does not have
+    serves at once. ``base`` is a text classifier of the catalogue to go on from; its labels are
+    kept where all of the rows' are among them. ``task`` is what the model will serve: the base's,
+    else classification.
 
     ``ngram-head`` learns weights of hashed n-grams, ``encoder-head`` weights over the vectors of
     the base's encoder, ``lora`` also tunes the last ``layers`` (2) of that encoder by low-rank
     adapters, ``top-layers`` a copy of these layers, whole. ``epochs`` are passes over the rows for
     both of these, rounds of ten steps for heads.
 
-    ``holdout`` is the share of the rows that are kept to measure with. With ``require_better`` a
-    model that is not better on them than its base, or than always saying the commonest label
-    where there is no base, is not published: its F1 has to be higher, its accuracy not lower.
-    ``language`` is that of all rows, found out from each when left out. The same rows, options and
-    ``seed`` give the same weights.
+    ``language-model`` learns a tokenizer and a decoder for the task generation, from nothing:
+    ``vocabulary`` tokens (4,096), ``layers`` (3) of ``width`` (160), ``steps`` (1,000) of ``batch``
+    (4) pieces of ``context`` (512) tokens, at the learning rate ``rate`` (0.003). A prompt
+    and what is written fit into ``context`` together.
+
+    ``holdout`` is the share that is kept to measure with: 0.2 of the rows, 0.05 of the texts. With
+    ``require_better`` a model that is not better on them than its base, or than always saying the
+    commonest label where there is no base, is not published: its F1 has to be higher, its accuracy
+    not lower. A language model has to beat n-grams of its tokens. ``language`` is that of all rows,
+    found out from each when left out. The same rows, options and ``seed`` give the same weights.
     """
 
     language: Language | None = None
     model: str = Field(pattern=MODEL_NAME)
+    method: Method = "ngram-head"
     base: str | None = Field(default=None, max_length=128)
     task: Literal["classification", "sentiment"] | None = None
-    method: Method = "ngram-head"
     epochs: int | None = Field(default=None, ge=1, le=100)
-    layers: int | None = Field(default=None, ge=1, le=12)
+    layers: int | None = Field(default=None, ge=1, le=24)
+    steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    width: int | None = Field(default=None, ge=32, le=1_024, multiple_of=32)
+    vocabulary: int | None = Field(default=None, ge=300, le=1 << 16)
+    context: int | None = Field(default=None, ge=16, le=4_096)
+    batch: int | None = Field(default=None, ge=1, le=256)
+    rate: float | None = Field(default=None, gt=0, le=1)
     seed: int = Field(default=7, ge=0, le=2**31 - 1)
-    holdout: float = Field(default=0.2, ge=0.05, le=0.5)
+    holdout: float | None = Field(default=None, ge=0.05, le=0.5)
     require_better: bool = False
     serve: bool = False
+
+    @field_validator("base", "task", "epochs")
+    @classmethod
+    def _of_classifiers(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("method") == LANGUAGE_MODEL:
+            raise ValueError(f"{LANGUAGE_MODEL} does not take it; leave it out")
+        return value
+
+    @field_validator("steps", "width", "vocabulary", "context", "batch", "rate")
+    @classmethod
+    def _of_language_models(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("method") not in (LANGUAGE_MODEL, None):
+            raise ValueError(f"only the method {LANGUAGE_MODEL} takes it")
+        return value
 
 
 class HeldOut(BaseModel):
@@ -87,12 +133,43 @@ class HeldOut(BaseModel):
     f1: float
 
 
+class Perplexity(BaseModel):
+    """How a language model did on the documents of one language that were held out.
+
+    Perplexity is a token, of ``tokens`` of them; ``ngrams`` is that of an interpolated Kneser-Ney
+    model of four tokens. Bits a byte can be compared between tokenizers.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    tokens: int
+    perplexity: float
+    ngrams: float
+    bits_per_byte: float
+
+
+class LanguageModelReport(BaseModel):
+    """A decoder that was trained. ``tokens`` and ``bytes`` are those that it was trained on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: int
+    vocabulary: int
+    context: int
+    steps: int
+    tokens: int
+    bytes: int
+    held_out: dict[str, Perplexity]
+
+
 class TrainingOutput(BaseModel):
     """What was made, and how good it is.
 
-    ``trained`` and ``held_out`` count rows; rows of the same text count once. ``base`` is
-    missing where there was none, or it knows other labels; ``majority`` always says the commonest
-    label. ``resumed`` says that a checkpoint of an interrupted run was gone on from.
+    ``trained`` and ``held_out`` count rows, or documents; those of the same text count once, in
+    ``rows`` by language. ``base`` is missing where there was none, or it knows other labels;
+    ``majority`` always says the commonest label. ``language_model`` is the report on one, in the
+    place of these. ``warnings`` say what to mind of the data. ``resumed`` says that a checkpoint of
+    an interrupted run was gone on from.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -104,20 +181,26 @@ class TrainingOutput(BaseModel):
     method: Method
     labels: list[str]
     languages: list[str]
+    rows: dict[str, int]
+    warnings: list[str]
     trained: int
     held_out: int
-    new: HeldOut
+    new: HeldOut | None
     base: HeldOut | None
-    majority: HeldOut
+    majority: HeldOut | None
+    language_model: LanguageModelReport | None = None
     resumed: bool
     seconds: float
 
 
 class Training(Task[TrainingOptions, TrainingOutput]):
-    """Train one model of one set of rows."""
+    """Train one model of one set of rows or texts."""
 
     name = "training"
-    summary = "Train a text classifier on labelled rows and publish it as a version of a model."
+    summary = (
+        "Train a text classifier on labelled rows, or a language model on raw text, and publish it "
+        "as a version of a model."
+    )
     engine = "trainer"
     interactive = False
     item_model = TrainingItem
@@ -161,11 +244,29 @@ class Training(Task[TrainingOptions, TrainingOutput]):
             {"model": "our-tickets", "method": "ngram-head", "require_better": True},
         ),
         Example({"file": "reviews.jsonl"}, {"model": "our-reviews", "base": "sentiment"}),
+        Example(
+            {"file": "diary.txt"},
+            {"model": "my-writer", "method": "language-model", "steps": 2_000, "layers": 3},
+        ),
     )
 
     def model_of(self, options: TrainingOptions) -> str | None:
         """The trainer: ``model`` is what it makes."""
         return None
+
+    def check_fit(self, item: Mapping[str, Any], options: Mapping[str, Any], param: str) -> None:
+        """Refuse rows for a language model, and texts for a classifier.
+
+        Raises:
+            InvalidInput: ``param`` is the field.
+        """
+        method = options.get("method", "ngram-head")
+        wrong, wanted = ("rows", "texts") if method == LANGUAGE_MODEL else ("texts", "rows")
+        if item.get(wrong) is not None:
+            place = f"{param}.{wrong}"
+            raise InvalidInput(
+                f"{place}: the method {method} takes {wanted}, or a file", place, "invalid_item"
+            )
 
     def encode(self, item: Any, options: TrainingOptions) -> LongRunInput:
         """Hand rows and options on as they are; texts are cleaned where they are used."""

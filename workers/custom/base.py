@@ -12,6 +12,7 @@ from lepton_tasks.nlp.registry import get_task
 from lepton_tasks.nlp.training import TrainingOptions
 from lepton_tasks.settings import Settings
 from workers.catalogue.entries import CatalogueEntry, choose, load_catalogue
+from workers.custom.naming import check_name
 from workers.engines.builders import encoder_folder
 from workers.engines.encoder import SentenceEncoder
 from workers.engines.folder import ModelFolder, read_folder
@@ -91,13 +92,7 @@ def find_ground(options: TrainingOptions, settings: Settings) -> Ground:
             )
     own = entry.task if entry is not None and entry.task in _TRAINABLE else "classification"
     task = options.task or own
-    named = catalogue.get(options.model)
-    if named is not None and (named.task, named.engine) != (task, _ENGINE):
-        raise RunFailed(
-            "name_taken",
-            f"{options.model!r} is a model for {named.task} of the engine {named.engine}; "
-            "choose another name",
-        )
+    check_name(options.model, task, _ENGINE, settings)
     trunks, device = Trunks(), torch.device("cpu")
     encoder_entry = entry
     if entry is None and options.method != "ngram-head":

@@ -40,9 +40,11 @@ def card(
         f"method `{options.method}` and seed {options.seed}.",
         "",
         f"- Labels: {', '.join(output['labels'])}",
-        f"- Languages of the rows: {', '.join(output['languages'])}",
+        "- Rows by language: "
+        + ", ".join(f"{language} {count:,}" for language, count in output["rows"].items()),
         f"- Rows: {output['trained']:,} to train on, {output['held_out']:,} held out",
     ]
+    lines += [f"- {warning}" for warning in output["warnings"]]
     if base is not None:
         how = "went on from" if goes_on else "took the encoder of"
         lines.append(f"- Base: {how} `{base.name}`; its card and licence hold for this model too")

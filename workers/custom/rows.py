@@ -61,9 +61,11 @@ def read_rows(item: Mapping[str, Any], data: Path | None, language: str | None) 
     """
     named = item.get("file")
     if named is None:
+        if item.get("rows") is None:
+            raise RunFailed("wrong_rows", "a classifier learns from rows or a file")
         found: Iterable[LabelledRow] = map(LabelledRow.model_validate, item["rows"])
     else:
-        found = _lines_of(_file(data, named), named)
+        found = _lines_of(find_file(data, named), named)
     rows: dict[str, Row] = {}
     for one in found:
         text = clean_text(one.text)
@@ -77,10 +79,16 @@ def read_rows(item: Mapping[str, Any], data: Path | None, language: str | None) 
     return list(rows.values())
 
 
-def _file(data: Path | None, named: str) -> Path:
+def find_file(data: Path | None, named: str) -> Path:
+    """The file that a job calls ``named``, in the folder ``data``.
+
+    Raises:
+        RunFailed: there is none, or it is outside of the folder.
+    """
     if data is None:
         raise RunFailed(
-            "no_data_folder", "the workers have no LEPTON_DATA_FOLDER; set it, or send rows"
+            "no_data_folder",
+            "the workers have no LEPTON_DATA_FOLDER; set it, or send rows or texts in the job",
         )
     root = data.resolve()
     file = (root / named).resolve()

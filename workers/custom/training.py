@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,11 @@ from workers.catalogue.entries import CatalogueEntry
 from workers.custom.base import Ground, check_labels, find_ground
 from workers.custom.card import card, headline
 from workers.custom.keeper import Keeper
+from workers.custom.languages import scarce
 from workers.custom.learning import Learner
 from workers.custom.making import TUNING, Maker
 from workers.custom.measuring import majority, measure, predict
+from workers.custom.naming import command_of, serves_at_once
 from workers.custom.rows import Split, read_rows, split_rows
 from workers.engines.loader import load_engine
 from workers.longruns.checkpoints import Checkpoints
@@ -28,6 +31,7 @@ from workers.longruns.child import Request, RunFailed, Speaker
 from workers.longruns.engine import REVISION
 from workers.longruns.process import MODEL_FOLDER
 
+HOLDOUT: Final = 0.2
 _MOST_THREADS: Final = 4
 _TRAINED: Final = 0.9
 """Share of the progress at which measuring begins."""
@@ -67,7 +71,7 @@ def train(request: Request, speaker: Speaker) -> Mapping[str, Any]:
     options = TrainingOptions.model_validate(request.options)
     speaker.progress("reading", 0.0)
     rows = read_rows(request.item, settings.data_folder, options.language)
-    split = split_rows(rows, options.holdout, options.seed)
+    split = split_rows(rows, options.holdout or HOLDOUT, options.seed)
     ground = find_ground(options, settings)
     check_labels(ground.task, split.labels)
     keeper = Keeper(Checkpoints(request.folder, _identity(options, split, ground)), speaker)
@@ -92,12 +96,15 @@ def train(request: Request, speaker: Speaker) -> Mapping[str, Any]:
     figures = _measured(entry, ground, split, goes_on, folder, speaker)
     if options.require_better:
         _require_better(figures, goes_on)
+    counts = dict(sorted(Counter(row.language for row in rows).items()))
     output = {
         "model": options.model,
         "task": ground.task,
         "method": options.method,
         "labels": split.labels,
-        "languages": sorted({row.language for row in rows}),
+        "languages": sorted(counts),
+        "rows": counts,
+        "warnings": scarce(counts, "rows"),
         "trained": len(split.train),
         "held_out": len(split.held_out),
         **figures,
@@ -107,12 +114,15 @@ def train(request: Request, speaker: Speaker) -> Mapping[str, Any]:
     report = {
         "headline": headline(output),
         **output,
+        "seed": options.seed,
+        "command": command_of(request.item, options),
         "options": options.model_dump(mode="json"),
-        "rows": split.digest(),
+        "texts": split.digest(),
     }
     text = card(options, output, None if ground.base is None else ground.base.entry, goes_on)
     (folder / "CARD.md").write_text(text, encoding="utf-8")
-    made = {"model": options.model, "entry": entry, "report": report, "serve": options.serve}
+    serve = serves_at_once(options, settings)
+    made = {"model": options.model, "entry": entry, "report": report, "serve": serve}
     return {"output": output, "made": made}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -59,7 +60,7 @@ class Speaker:
         """Set by a signal: the run should store a checkpoint and raise :class:`Paused`."""
 
     def progress(self, stage: str, fraction: float, **figures: float | None) -> None:
-        """Say that ``fraction`` of all is done; ``figures`` are step, steps, loss, rows."""
+        """Say that ``fraction`` of all is done; ``figures`` are those of a job's progress."""
         now = self._clock()
         if self._began is None:
             self._began = (now, fraction)
@@ -121,7 +122,7 @@ def why(error: Exception) -> dict[str, Any]:
     """
     if isinstance(error, RunFailed | LeptonError):
         return {"code": error.code, "message": str(error), "retryable": False}
-    if isinstance(error, OSError) and error.errno == 28:
+    if getattr(error, "errno", None) == errno.ENOSPC or "(os error 28)" in str(error):
         message = "the worker has no disk space left for it"
         return {"code": "disk_full", "message": message, "retryable": True}
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):

@@ -45,6 +45,8 @@ class _Run:
     process: LongProcess | None = None
     said: dict[str, Any] | None = field(default_factory=lambda: {"stage": "waiting", "fraction": 0})
     paused: bool = False
+    overdue: bool = False
+    ends_at: float = float("inf")
 
     @property
     def job(self) -> HeldJob:
@@ -108,7 +110,8 @@ class LongRuns:
             if run.said is not None and not run.job.cancelled:
                 said, run.said = run.said, None
                 self._say(run, said)
-            if run.job.cancelled and run.process is not None:
+            run.overdue = time.monotonic() > run.ends_at
+            if (run.job.cancelled or run.overdue) and run.process is not None:
                 run.process.kill()
         if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = time.monotonic()
@@ -183,6 +186,7 @@ class LongRuns:
         process = LongProcess(item.engine.module, request, self._settings.environment())  # type: ignore[attr-defined]
         with self._changed:
             run.process = process
+            run.ends_at = time.monotonic() + self._settings.run_hours * 3600
             if self._closed:
                 process.pause()
         if run.job.cancelled:
@@ -194,9 +198,15 @@ class LongRuns:
             else:
                 result = line
         code = process.exit_code()
-        run.process = None
+        run.process, run.ends_at = None, float("inf")
         if run.job.cancelled:
             return CANCELLED
+        if run.overdue and code != 0:
+            return Failed(
+                "took_too_long",
+                f"it was not done after {self._settings.run_hours:g} hours, which is what "
+                "LEPTON_RUN_HOURS of the worker allows: ask for less, or set it higher",
+            )
         if code == PAUSED_EXIT or (code != 0 and self._closed):
             return None
         if result is not None and "failed" in result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,24 +85,41 @@ def tokens_of(data: Path, tokenizer: Tokenizer, work: Path) -> Shards:
     return Shards(work)
 
 
-def measured(network: Any, shards: Shards) -> dict[str, Measured]:
-    """Both models on each language's dev part."""
+def measured(
+    network: Any, shards: Shards, most: int | None = None, most_counted: int | None = None
+) -> dict[str, Measured]:
+    """Both models on each language's dev part, its first ``most`` tokens where that is given.
+
+    N-grams are counted over the first ``most_counted`` tokens to train on.
+    """
     context = int(network.config.max_position_embeddings)
-    ngrams = NgramModel(shards.read("train"), shards.facts["vocabulary"])
+    ngrams = NgramModel(
+        list(_first(shards.read("train"), most_counted)), shards.facts["vocabulary"]
+    )
     found = {}
     for name, part in shards.parts.items():
         if not name.startswith(DEV):
             continue
-        dev = shards.read(name)
+        dev = list(_first(shards.read(name), most))
         predicted = sum(len(shard) - 1 for shard in dev)
+        tokens = sum(map(len, dev))
         found[name.removeprefix(DEV)] = Measured(
             part.documents,
-            part.tokens,
-            part.bytes,
+            tokens,
+            round(part.bytes * tokens / part.tokens),
             sum(sliding_loss(network, shard, context) for shard in dev) / predicted,
             sum(ngrams.loss(shard) for shard in dev) / predicted,
         )
     return found
+
+
+def _first(shards: Sequence[Ids], most: int | None) -> Iterator[Ids]:
+    """The first ``most`` tokens of all shards together, all of them where it is None."""
+    left = sum(map(len, shards)) if most is None else most
+    for shard in shards:
+        if left > 1:
+            yield shard[:left]
+            left -= len(shard)
 
 
 @torch.inference_mode()

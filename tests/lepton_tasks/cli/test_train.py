@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from lepton_tasks.cli import jobs as jobs_commands
-from lepton_tasks.cli.train import read_item, train
+from lepton_tasks.cli.train import read_item, read_raw, train
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.following import PlainLines, describe
 from lepton_tasks.jobs import FinishedJob
@@ -19,6 +19,7 @@ from lepton_tasks.states import JobState
 from lepton_tasks.store.store import Store
 from tests.support.cli import run_command
 from tests.support.labelled import opinions
+from tests.support.texts import days
 
 ROWS = opinions(20)
 
@@ -76,12 +77,38 @@ def test_what_is_wrong_is_told_before_anything_is_sent(
     assert store.jobs.page("default") == []
 
 
+def test_raw_text_is_sent_for_a_language_model(
+    app: typer.Typer, tmp_path: Path, store: Store
+) -> None:
+    path = tmp_path / "日记.txt"
+    path.write_text("\n\n".join(days(80, "zh")), encoding="utf-8")
+    asked = ["train", str(path), "--name", "mine", "--method", "language-model", "--detach"]
+    sent = run_command(app, *asked, "--steps", "30", "--width", "64", "--rate", "0.01")
+    assert sent.exit_code == 0, sent.output
+    [claim] = store.claims.claim("w1", [sent.stdout.strip()])
+    assert [one.strip() for one in claim.payload.inputs[0]["texts"]] == days(80, "zh")
+    options = claim.payload.options
+    assert (options["steps"], options["width"], options["rate"]) == (30, 64, 0.01)
+    assert "holdout" not in options and "vocabulary" not in options
+    path.write_text("short")
+    with pytest.raises(InvalidInput, match="there are 1 documents"):
+        run_command(app, *asked)
+    path.write_bytes(b"\xff")
+    with pytest.raises(InvalidInput, match="line 1: it is no UTF-8"):
+        run_command(app, *asked)
+
+
 def test_large_files_are_named_if_the_workers_see_them(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "deep").mkdir(parents=True)
     large = data / "deep" / "large.jsonl"
     large.write_bytes(b'{"text": "x", "label": "a"}\n' * 10_001)
     assert read_item(large, Settings(data_folder=data)) == {"file": "deep/large.jsonl"}
+    text = data / "large.txt"
+    text.write_bytes(b"a line of it\n\n" * 300_000)
+    assert read_raw(text, Settings(data_folder=data)) == {"file": "large.txt"}
+    with pytest.raises(InvalidInput, match="more text than travel in a job"):
+        read_raw(text, Settings())
     with pytest.raises(InvalidInput, match="LEPTON_DATA_FOLDER"):
         read_item(large, Settings())
 

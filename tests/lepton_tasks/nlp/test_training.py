@@ -13,6 +13,7 @@ from lepton_tasks.nlp.registry import check_apart, find_tasks, interactive_tasks
 from lepton_tasks.nlp.training import Training
 from lepton_tasks.requests import Admission, JobRequest
 from tests.support.labelled import opinions
+from tests.support.texts import days
 
 GATE = Admission({"training": Training(), "compression": Compression()}, 4)
 ROWS = opinions(12)
@@ -51,6 +52,25 @@ def test_no_path_leads_out_of_the_data_folder(file: str) -> None:
 def test_one_of_rows_and_file() -> None:
     assert "exactly one" in str(refused({}, {"model": "m"}))
     assert "exactly one" in str(refused({"rows": ROWS, "file": "a.jsonl"}, {"model": "m"}))
+    assert "exactly one" in str(refused({"rows": ROWS, "texts": ["a"]}, {"model": "m"}))
+
+
+def test_rows_are_for_classifiers_and_texts_for_language_models() -> None:
+    texts = days(80, "zh")
+    writer = {"model": "m", "method": "language-model"}
+    job = GATE.admit("t", JobRequest("training", input={"texts": texts}, options=writer))
+    assert job.payload.inputs == ({"texts": texts},)
+    wrong = refused({"rows": ROWS}, writer)
+    assert wrong.param == "input.rows" and "takes texts, or a file" in str(wrong)
+    wrong = refused({"texts": texts}, {"model": "m"})
+    assert wrong.param == "input.texts" and "takes rows, or a file" in str(wrong)
+    several = JobRequest("training", inputs=[{"texts": texts}, {"rows": ROWS}], options=writer)
+    with pytest.raises(InvalidInput) as caught:
+        GATE.admit("t", several)
+    assert caught.value.param == "inputs[1].rows"
+    assert "there are 9 documents" in str(refused({"texts": texts[:9]}, writer))
+    assert "characters; training takes 1,000" in str(refused({"texts": texts[:20]}, writer))
+    assert refused({"texts": [*texts, " "]}, writer).param == "input.texts[80]"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +83,12 @@ def test_one_of_rows_and_file() -> None:
         ({"model": "m", "epochs": 0}, "options.epochs"),
         ({"model": "m", "holdout": 0.9}, "options.holdout"),
         ({"model": "m", "task": "moderation"}, "options.task"),
+        ({"model": "m", "steps": 5}, "options.steps"),
+        ({"model": "m", "method": "lora", "width": 64}, "options.width"),
+        ({"model": "m", "method": "language-model", "width": 33}, "options.width"),
+        ({"model": "m", "method": "language-model", "base": "sentiment"}, "options.base"),
+        ({"model": "m", "method": "language-model", "epochs": 2}, "options.epochs"),
+        ({"model": "m", "method": "language-model", "vocabulary": 20}, "options.vocabulary"),
     ],
 )
 def test_options_are_checked(options: Any, param: str) -> None:

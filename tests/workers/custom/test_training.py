@@ -95,7 +95,8 @@ def test_what_was_made_goes_on_from_its_base_and_beats_it(
 ) -> None:
     made = run(SLANG, model="slang", base=known, require_better=True)
     answer: TrainingOutput = made["answer"]
-    assert answer.base is not None and answer.new.f1 > answer.base.f1
+    assert answer.base is not None and answer.new is not None
+    assert answer.new.f1 > answer.base.f1
     assert (answer.task, answer.languages) == ("sentiment", ["en", "zh"])
     assert answer.trained + answer.held_out == len(SLANG)
     assert "encoder_folder" not in made["made"]["entry"]
@@ -143,7 +144,8 @@ def test_an_encoder_and_its_layers_are_learned_over(home: Path, run: Train) -> N
     for method in ("encoder-head", "lora", "top-layers"):
         made = run(rows, model=f"on-{method}", base="blank", method=method, epochs=12, layers=1)
         answer: TrainingOutput = made["answer"]
-        assert answer.base is not None and answer.new.f1 > answer.base.f1
+        assert answer.base is not None and answer.new is not None
+        assert answer.new.f1 > answer.base.f1
         assert made["made"]["entry"]["encoder_folder"] == str(home / "encoder")
         assert served(home, made, rows) > 0.8
         own = run(marked, model=f"new-{method}", base="blank", method=method, task="classification")

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from safetensors import SafetensorError
 
 from tests.support.labelled import opinions
 from workers.custom.keeper import Keeper
@@ -80,3 +81,5 @@ def test_errors_are_told_without_what_they_quote() -> None:
         assert "SECRET" not in str(why(error))
     assert why(MemoryError())["code"] == "out_of_memory"
     assert why(OSError(28, os.strerror(28)))["code"] == "disk_full"
+    for kind in (SafetensorError, RuntimeError):
+        assert why(kind("No space left on device (os error 28)"))["code"] == "disk_full"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,18 +15,32 @@ import pytest
 
 from lepton_tasks.embedded.redis import EmbeddedRedis
 from lepton_tasks.jobs import Job
+from lepton_tasks.nlp.training import TrainingOptions
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
 from lepton_tasks.store.store import open_store
 from lepton_tasks.versions import Versions
 from tests.support.labelled import opinions
+from tests.support.models import one_thread
+from tests.support.texts import days
 from tests.support.worker import WorkerProcess
+from workers.custom.language_model import train_language_model
+from workers.longruns.child import Request, Speaker
 
 WAIT = 150.0
 pytestmark = pytest.mark.timeout(600)
 LONG: dict[str, Any] = {"epochs": 100}
 """With the rows below some seconds of it, in rounds of tenths."""
+WRITER: dict[str, Any] = {
+    "method": "language-model",
+    "vocabulary": 300,
+    "width": 32,
+    "layers": 1,
+    "context": 24,
+    "batch": 2,
+    "steps": 250,
+}
 ROWS = {"rows": opinions(60)}
 MUDDLED = {"rows": [{**row, "label": "abcdefgh"[n % 8]} for n, row in enumerate(opinions(1_200))]}
 
@@ -144,6 +159,31 @@ def test_a_training_that_was_drained_and_killed_ends_as_one_that_was_not(bench: 
     assert len(bench.versions.versions("killed")) == 1
     assert {"stage", "fraction", "updated_at"} <= set(seen[-1])
     assert all(0 <= one["fraction"] <= 1 for one in seen if one is not None)
+
+
+def test_a_language_model_that_was_killed_ends_as_one_that_was_not(
+    bench: Bench, tmp_path: Path
+) -> None:
+    item = {"texts": [*days(80, "en"), *days(80, "zh")]}
+    job_id = bench.submit(item, model="writer", **WRITER)
+    child = bench.stop_training(job_id)
+    bench.worker.kill()
+    until(lambda: is_gone(child))
+    bench.worker.start()
+    resumed = bench.output(job_id)
+    options = TrainingOptions(model="writer", **WRITER).model_dump(mode="json")
+    settings = bench.settings.model_copy(update={"home": tmp_path})
+    with one_thread():
+        request = Request(item, options, tmp_path, "whole", settings)
+        whole = train_language_model(request, Speaker(io.BytesIO()))["output"]
+    assert (resumed["resumed"], whole["resumed"]) == (True, False)
+    assert bench.weights(resumed) == (tmp_path / "model" / "model.safetensors").read_bytes()
+    assert resumed["language_model"] == whole["language_model"]
+    # Nothing had its name, so it serves.
+    assert resumed["served"] and bench.versions.served("writer") == resumed["version"]
+    version = bench.versions.version("writer", resumed["version"])
+    assert version.entry() == {"task": "generation", "engine": "decoder"}
+    assert "steps 250 " in version.report()["command"]
 
 
 def test_a_cancelled_training_ends_and_leaves_nothing(bench: Bench) -> None:

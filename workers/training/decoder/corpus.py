@@ -22,11 +22,12 @@ _SHARES: Final = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What :func:`write_corpus` kept and left out."""
+    """What :func:`write_corpus` kept and left out; ``characters`` are those of what it kept."""
 
     train: int
     dev: int
     repeated: int
+    characters: int
 
 
 def clean_document(text: str) -> str:
@@ -73,10 +74,14 @@ def belongs_to_dev(text: str, share: float) -> bool:
 
 
 def write_corpus(
-    folder: Path, documents: Iterable[tuple[Split | None, str]], dev_share: float
+    folder: Path,
+    documents: Iterable[tuple[Split | None, str]],
+    dev_share: float,
+    language: str | None = None,
 ) -> Counts:
     """Write ``train.jsonl`` and ``dev.jsonl``, a document a line with its language.
 
+    ``language`` is that of all, found out from each where it is None.
     Where a document comes without a part, ``dev_share`` of those are held out. One that came
     before, for either part, is left out, so what is to be held out should come first. Memory
     holds eight bytes a document. Both files appear when all is written.
@@ -84,7 +89,7 @@ def write_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     seen: set[bytes] = set()
     counts = dict.fromkeys(SPLITS, 0)
-    repeated = 0
+    repeated = characters = 0
     with replacing(folder / "train.jsonl") as train, replacing(folder / "dev.jsonl") as dev:
         files = {"train": train, "dev": dev}
         for given, raw in documents:
@@ -96,9 +101,10 @@ def write_corpus(
             seen.add(key)
             split = given or ("dev" if belongs_to_dev(text, dev_share) else "train")
             counts[split] += 1
-            line = {"text": text, "language": detect_language(text)}
+            characters += len(text)
+            line = {"text": text, "language": language or detect_language(text)}
             files[split].write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-    return Counts(counts["train"], counts["dev"], repeated)
+    return Counts(counts["train"], counts["dev"], repeated, characters)
 
 
 def read_corpus(folder: Path, split: Split) -> Iterator[tuple[str, str]]:

@@ -64,13 +64,17 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training is. Losses are in nats a token; ``dev`` has one a language."""
+    """Where a training is. Losses are in nats a token; ``dev`` has one a language.
+
+    ``dev_loss`` is the mean over the tokens of all languages.
+    """
 
     step: int
     steps: int
     loss: float
     tokens_per_second: float
     dev: Mapping[str, float]
+    dev_loss: float
 
     @property
     def perplexities(self) -> dict[str, float]:
@@ -143,10 +147,12 @@ class Trainer:
             if at_end or self.step % self.recipe.interval == 0:
                 seconds = time.perf_counter() - since
                 tokens = (self.step - measured) * self.recipe.batch * self._shape.context
-                dev = self._measure()
+                dev, dev_loss = self._measure()
                 self._keep(watch)
                 mean = sum(losses) / len(losses)
-                watch.measured(Progress(self.step, self.recipe.steps, mean, tokens / seconds, dev))
+                speed = tokens / seconds
+                steps = self.recipe.steps
+                watch.measured(Progress(self.step, steps, mean, speed, dev, dev_loss))
                 losses, measured, since = [], self.step, time.perf_counter()
             elif due or watch.stops():
                 self._keep(watch)
@@ -174,8 +180,8 @@ class Trainer:
         self.step += 1
         return loss.item()
 
-    def _measure(self) -> dict[str, float]:
-        """Loss of each dev part; the weights are kept where the mean over tokens is the least."""
+    def _measure(self) -> tuple[dict[str, float], float]:
+        """Loss of each dev part, and the mean over all tokens; the weights with the least stay."""
         self.network.eval()
         names = [name for name in self._shards.parts if name != "train"]
         dev = {
@@ -194,7 +200,7 @@ class Trainer:
         mean = sum(loss * size for loss, size in zip(dev.values(), sizes, strict=True)) / sum(sizes)
         if mean < self._best_loss:
             self._best_loss, self._best = mean, copy_weights(self.network)
-        return dev
+        return dev, mean
 
     def _keep(self, watch: Watch) -> None:
         best = None if math.isinf(self._best_loss) else self._best_loss

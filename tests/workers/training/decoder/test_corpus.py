@@ -46,7 +46,7 @@ def test_each_document_comes_once_and_what_is_held_out_first_stays_out(tmp_path:
         (None, ""),
     ]
     counts = write_corpus(tmp_path, given, 0.5)  # type: ignore[arg-type]
-    assert counts == Counts(train=1, dev=1, repeated=2)
+    assert counts == Counts(train=1, dev=1, repeated=2, characters=7)
     assert list(read_corpus(tmp_path, "dev")) == [("今天", "zh")]
     assert list(read_corpus(tmp_path, "train")) == [("A day", "en")]
 
