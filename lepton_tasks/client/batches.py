@@ -27,6 +27,7 @@ FILES: Final = ("output", "errors")
 """The files of a batch in the order in which results are given."""
 _HEARTBEAT_SECONDS: Final = 30.0
 """A stream of results says something twice as often."""
+_GIVE_UP_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 _WAIT_RETRIES: Final = 4
@@ -221,7 +222,7 @@ class BatchSteps:
 
     def _drop(self, file_id: str) -> Steps[None]:
         """Delete a file that no batch was made of, if that can be done."""
-        request = Request("DELETE", f"/v1/files/{file_id}")
+        request = Request("DELETE", f"/v1/files/{file_id}", most=_GIVE_UP_SECONDS)
         try:
             yield from self._caller.json(request, retries=0)
         except ClientError:

@@ -37,6 +37,7 @@ POLL_SECONDS: Final = 30.0
 DEFAULT_CHUNK: Final = 64
 DEFAULT_WINDOW: Final = 8
 MOST_CHUNK: Final = 256
+_GIVE_UP_SECONDS: Final = 5.0
 _SOON: Final = 0.5
 """Pause after a wait that the server cut short, as one does that stops."""
 _WAIT_RETRIES: Final = 4
@@ -216,10 +217,21 @@ class JobSteps:
             if now - begun < asked / 2:
                 yield Pause(min(_SOON, end - now))
 
-    def finished(self, request: Request, timeout: float | None) -> Steps[Job]:
-        """Submit a job and read it once it has ended."""
+    def finished(self, request: Request, timeout: float | None, *, keep: bool) -> Steps[Job]:
+        """Submit a job and read it once it has ended.
+
+        Where the wait is interrupted nobody knows the job, so it is cancelled, unless ``keep``
+        says that its idempotency key is known.
+        """
         job = yield from self.submit(request)
-        return (yield from self.wait(job.id, timeout))
+        try:
+            return (yield from self.wait(job.id, timeout))
+        except Exception:
+            raise
+        except BaseException:
+            if not keep:
+                yield from self._give_up(job.id)
+            raise
 
     def as_completed(self, jobs: Mapping[str, Job], timeout: float | None) -> Steps[None]:
         """Emit jobs as they end, in whichever order.
@@ -344,7 +356,7 @@ class JobSteps:
 
     def _give_up(self, job_id: str) -> Steps[None]:
         """Cancel a job that nobody waits for any more, if that can be done."""
-        request = Request("POST", f"{PATH}/{job_id}/cancel")
+        request = Request("POST", f"{PATH}/{job_id}/cancel", most=_GIVE_UP_SECONDS)
         try:
             yield from self._caller.json(request, retries=0)
         except (ClientError, RuntimeError):  # a client that is closed raises the latter

@@ -34,6 +34,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     patience: float = 0.0
     """Seconds for which the server may keep it waiting, beyond the client's ``timeout``."""
+    most: float | None = None
+    """Seconds instead of a longer ``timeout``, for what is not worth the wait."""
 
 
 @dataclass(frozen=True, slots=True)

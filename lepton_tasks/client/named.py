@@ -26,8 +26,10 @@ from lepton_tasks.client.jobs import (
     output_of,
     submission,
 )
+from lepton_tasks.client.messages import Request
 from lepton_tasks.client.tasks import ItemError, Outputs
 from lepton_tasks.client.texts import AsyncTextStream, TextStream
+from lepton_tasks.client.views import Job
 from lepton_tasks.client.writing import WritingFields, Written, write, writing_request
 
 OutputT = TypeVar("OutputT")
@@ -45,6 +47,10 @@ class _Named(Generic[DriverT, OutputT]):
         self._steps = JobSteps(caller)
         self._outputs = outputs
         self.name = outputs.task
+
+    def _finished(self, request: Request, timeout: float | None, fields: JobFields) -> Steps[Job]:
+        keep = fields.get("idempotency_key") is not None
+        return self._steps.finished(request, timeout, keep=keep)
 
     def _map(
         self, chunk: int, window: int, timeout: float | None, fields: JobFields
@@ -80,9 +86,13 @@ class Named(_Named[BlockingDriver, OutputT]):
         timeout: float | None = DEFAULT_WAIT,
         **fields: Unpack[JobFields],
     ) -> OutputT:
-        """Submit an input and wait for its output; ``fields`` are those of the job."""
+        """Submit an input and wait for its output; ``fields`` are those of the job.
+
+        Where the wait is interrupted the job is cancelled, unless it has an idempotency key.
+        """
         request = submission(self.name, input, **fields)
-        return output_of(self._driver.run(self._steps.finished(request, timeout)), self._outputs)
+        job = self._driver.run(self._finished(request, timeout, fields))
+        return output_of(job, self._outputs)
 
     def submit(
         self,
@@ -153,7 +163,7 @@ class AsyncNamed(_Named[AwaitingDriver, OutputT]):
     ) -> OutputT:
         """Submit an input and wait for its output; see :meth:`Named.run`."""
         request = submission(self.name, input, **fields)
-        job = await self._driver.run(self._steps.finished(request, timeout))
+        job = await self._driver.run(self._finished(request, timeout, fields))
         return output_of(job, self._outputs)
 
     async def submit(

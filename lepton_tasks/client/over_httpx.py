@@ -37,7 +37,7 @@ def arguments(request: Request, configuration: Configuration) -> dict[str, Any]:
 
 def patience(request: Request, configuration: Configuration) -> httpx.Timeout:
     """How long a request may take at each step."""
-    most = configuration.timeout
+    most = min(configuration.timeout, request.most or configuration.timeout)
     return httpx.Timeout(most, connect=min(most, _CONNECT_SECONDS), read=most + request.patience)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from lepton_tasks import AsyncClient, Client
@@ -27,15 +29,28 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "_FIRST_PAUSE", 0.001)
 
 
+@pytest.fixture(scope="session")
+def certificates() -> ssl.SSLContext:
+    """What a client makes at its start and no test here needs: most of its time goes there."""
+    return ssl.create_default_context()
+
+
 @pytest.fixture(params=["blocking", "awaiting"])
-def client(request: pytest.FixtureRequest, server: ScriptedServer, quick: None) -> Iterator[Any]:
+def client(
+    request: pytest.FixtureRequest,
+    server: ScriptedServer,
+    quick: None,
+    certificates: ssl.SSLContext,
+) -> Iterator[Any]:
     """A client of the server; the test runs once for each kind."""
     if request.param == "blocking":
-        with Client(server.url, "lpt_test", timeout=20) as blocking:
-            yield blocking
+        with httpx.Client(verify=certificates) as http:
+            yield Client(server.url, "lpt_test", timeout=20, http_client=http)
         return
     loop = asyncio.new_event_loop()
-    with Awaited(AsyncClient(server.url, "lpt_test", timeout=20), loop) as awaited:
+    http_client = httpx.AsyncClient(verify=certificates)
+    with Awaited(AsyncClient(server.url, "lpt_test", http_client=http_client), loop) as awaited:
         yield awaited
     loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(http_client.aclose())
     loop.close()

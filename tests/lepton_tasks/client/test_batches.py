@@ -11,10 +11,8 @@ import pytest
 from lepton_tasks.client import (
     BatchFailed,
     BatchResult,
-    InvalidRequest,
     ItemError,
     NoConnection,
-    StillWaiting,
     batches,
 )
 from lepton_tasks.client.batches import place_of
@@ -51,82 +49,6 @@ def events(*lines: tuple[int, Any], status: str | None = None, cut: bool = False
     if status is not None:
         said += f'id: 99\nevent: done\ndata: {{"status": "{status}"}}\n\n'
     return Say(200, body=said.encode(), cut=cut)
-
-
-def uploaded(asked: Any) -> list[Any]:
-    """Lines of the file that was uploaded."""
-    whole = asked.body.partition(b"octet-stream\r\n\r\n")[2].rpartition(b"\r\n--")[0]
-    return [orjson.loads(one) for one in whole.splitlines()]
-
-
-def test_items_become_a_file_and_a_batch(client: Any, server: ScriptedServer) -> None:
-    server.say(HANG_UP, Say(200, FILE), HANG_UP, Say(200, batch("validating")))
-    texts = (text for text in ("很好", "bad"))
-    made = client.batches.create(
-        texts,
-        task="sentiment",
-        options={"language": "zh"},
-        completion_window="1h",
-        metadata={"order": "7"},
-        priority="bulk",
-        webhook="https://example.test/hook",
-        output_seconds=3600,
-    )
-    assert (made.id, made.status, made.ended) == ("batch_1", "validating", False)
-    body = {"task": "sentiment", "input": "很好", "options": {"language": "zh"}}
-    request = {"custom_id": "1", "method": "POST", "url": "/v1/jobs", "body": body}
-    for asked in server.asked[:2]:
-        assert uploaded(asked) == [
-            request,
-            request | {"custom_id": "2", "body": body | {"input": "bad"}},
-        ]
-    assert server.asked[3].json == {
-        "input_file_id": "file_1",
-        "endpoint": "/v1/jobs",
-        "completion_window": "1h",
-        "metadata": {"order": "7"},
-        "priority": "bulk",
-        "webhook": "https://example.test/hook",
-        "output_expires_after": {"anchor": "created_at", "seconds": 3600},
-    }
-    assert len({asked.headers["idempotency-key"] for asked in server.asked[2:]}) == 1
-
-
-def test_a_file_of_requests_is_taken_as_it_is(
-    client: Any, server: ScriptedServer, tmp_path: Path
-) -> None:
-    path = tmp_path / "requests.jsonl"
-    path.write_bytes(b'{"custom_id": "a"}\n')
-    server.say(Say(200, FILE), Say(200, batch("validating")), Say(200, batch("validating")))
-    client.batches.create(str(path), endpoint="/v1/moderations")
-    assert uploaded(server.asked[0]) == [{"custom_id": "a"}]
-    client.batches.create(input_file_id="file_9", endpoint="/v1/moderations", idempotency_key="k")
-    assert server.asked[2].json["input_file_id"] == "file_9"
-    assert server.asked[2].headers["idempotency-key"] == "k"
-
-
-def test_a_file_that_no_batch_is_made_of_goes_again(client: Any, server: ScriptedServer) -> None:
-    wrong = {"error": {"code": "invalid_json_line", "message": "line 1: no JSON", "param": None}}
-    server.say(Say(200, FILE), Say(400, wrong), Say(200, {"deleted": True}))
-    with pytest.raises(InvalidRequest, match="line 1"):
-        client.batches.create(["x"], task="noop")
-    assert (server.asked[2].method, server.asked[2].path) == ("DELETE", "/v1/files/file_1")
-
-
-@pytest.mark.parametrize(
-    ("lines", "fields", "named"),
-    [
-        (["x"], {}, "endpoint"),
-        (["x"], {"task": "noop", "endpoint": "/v1/jobs"}, "endpoint"),
-        ([], {"task": "noop"}, "no items"),
-        (None, {"task": "noop"}, "input_file_id"),
-        (["x"], {"input_file_id": "file_1", "endpoint": "/v1/jobs"}, "input_file_id"),
-        (None, {"input_file_id": "file_1"}, "endpoint"),
-    ],
-)
-def test_what_no_batch_can_be_made_of(client: Any, lines: Any, fields: Any, named: str) -> None:
-    with pytest.raises(InvalidInput, match=named):
-        client.batches.create(lines, **fields)
 
 
 def test_results_come_while_it_runs_each_once(client: Any, server: ScriptedServer) -> None:
@@ -200,48 +122,3 @@ def test_a_batch_that_was_refused_says_why(
         list(client.batches.results("batch_1"))
     with pytest.raises(BatchFailed):
         client.batches.download("batch_1", tmp_path / "out.jsonl")
-
-
-def test_a_batch_is_waited_for_and_downloaded(
-    client: Any, server: ScriptedServer, tmp_path: Path
-) -> None:
-    counts = {"total": 3, "completed": 2, "failed": 1}
-    server.say(
-        Say(200, batch("in_progress")),
-        Say(200, batch("finalizing")),
-        Say(200, batch("completed", output_file_id="file_2", request_counts=counts)),
-        Say(200, body=b"{}\n"),
-    )
-    made = client.batches.get("batch_1").wait()
-    assert (made.status, made.counts.completed, made.counts.failed) == ("completed", 2, 1)
-    path = made.download(tmp_path / "out.jsonl")
-    assert path.read_bytes() == b"{}\n"
-    assert server.asked[-1].path == "/v1/files/file_2/content"
-
-
-def test_what_has_not_ended_is_not_downloaded(
-    client: Any, server: ScriptedServer, tmp_path: Path
-) -> None:
-    server.say(*[Say(200, batch("in_progress"))] * 30)
-    with pytest.raises(StillWaiting, match="batch_1"):
-        client.batches.wait("batch_1", timeout=0.01)
-    with pytest.raises(StillWaiting):
-        client.batches.download("batch_1", tmp_path / "out.jsonl")
-    nothing = batch("completed")
-    server._answers.clear()
-    server.say(Say(200, nothing))
-    with pytest.raises(FileNotFoundError, match="no line succeeded"):
-        client.batches.download("batch_1", tmp_path / "out.jsonl")
-
-
-def test_batches_are_listed_and_cancelled(client: Any, server: ScriptedServer) -> None:
-    listed = {"object": "list", "first_id": "batch_1", "last_id": "batch_1", "has_more": False}
-    server.say(
-        Say(200, listed | {"data": [batch("in_progress")]}),
-        Say(200, batch("cancelling")),
-        Say(200, batch("cancelling")),
-    )
-    [found] = client.batches.list()
-    assert found.cancel().status == "cancelling"
-    assert client.batches.cancel("batch_1").status == "cancelling"
-    assert server.asked[1].path == "/v1/batches/batch_1/cancel"
