@@ -18,6 +18,7 @@ from lepton_tasks.audit import Auditor
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.publisher import Publisher
 from lepton_tasks.broker.wakeups import announce
+from lepton_tasks.celery.sending import follow_up_sender
 from lepton_tasks.errors import BrokerUnavailable
 from lepton_tasks.feed_loop import FeedLoop
 from lepton_tasks.feeder import Feeder
@@ -52,6 +53,7 @@ class Reconciler:
         self._redis = connect(settings.redis_url, 2.0)
         self._outage = Outage("reconciler")
         self._feeder = Feeder(store, Publisher(self._redis), settings.publish_window)
+        self._sender = follow_up_sender(store, settings)
         self._retention = Retention(store, settings)
         self._loop = FeedLoop(self._feeder.feed, self._redis)
         self._auditor = Auditor(
@@ -83,6 +85,7 @@ class Reconciler:
             if lost := self._auditor.audit():
                 logger.warning("%d messages were lost; publishing their jobs again", lost)
             self._feeder.feed()
+            self._sender.send_all()
             self._loop.keep_on(_FEED_SECONDS - (time.monotonic() - held_at))
         except BrokerUnavailable as error:
             self._outage.failed(error)

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     """Longest that a call of the OpenAI-compatible API waits for its answer."""
     default_tenant: str = "default"
     """Tenant of jobs that come without an API key: Python and Celery producers on this machine."""
+    celery_queue: str = Field(default="celery", min_length=1)
+    """Queue of what follows a job by its Celery message and is no task of ours, where its signature
+    names none."""
     webhook_allow_private: bool = False
     """Deliver webhooks to any private address too, those of a cloud's metadata included."""
     webhook_private_networks: str = ""

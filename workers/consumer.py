@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery.worker.consumer import Consumer
 from kombu.utils.limits import TokenBucket
 
+from lepton_tasks.canvas.signatures import CanvasRefused
 from lepton_tasks.queues import MESSAGE_PREFIX
 
 _BURST_SECONDS: Final = 0.1
@@ -59,7 +60,8 @@ class TextFreeConsumer(Consumer):  # type: ignore[misc] # Celery has no types
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Set aside a message of the wrong shape or content type."""
-        _quarantine(message, f"is malformed ({type(exc).__name__})")
+        refused = isinstance(exc.__cause__, CanvasRefused)
+        _quarantine(message, str(exc) if refused else f"is malformed ({type(exc).__name__})")
 
 
 def _quarantine(message: Any, reason: str) -> None:

@@ -13,6 +13,7 @@ from celery.worker import state
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Announcer
+from lepton_tasks.celery.sending import follow_up_sender
 from lepton_tasks.ids import new_id
 from lepton_tasks.nlp.retrieval import CorpusTask
 from lepton_tasks.reconciler import Reconciler
@@ -28,6 +29,7 @@ from workers.direct import DirectIntake
 from workers.due import DueIntake
 from workers.engines.base import Lane
 from workers.finisher import Finisher
+from workers.follow_ups import FollowUps
 from workers.generation.desk import Desk, naming
 from workers.generation.desks import Desks
 from workers.generation.streamer import Streamer
@@ -103,6 +105,7 @@ class Runtime:
                 random=random.random(),  # noqa: S311 - spreads load, keeps no secret
             ),
         )
+        self._follow_ups = FollowUps(follow_up_sender(store, settings), store.claims.calls_owed)
         self._heartbeat = Heartbeat(
             store,
             self.worker_id,
@@ -239,6 +242,7 @@ class Runtime:
         settle_down()
         self._heartbeat.start()
         self._reconciling.start()
+        self._follow_ups.start()
         self._finisher.start()
         self._runner.start()
         self._streamer.start()
@@ -294,6 +298,7 @@ class Runtime:
         self._cancelling.stop()
         self._streamer.close()
         self._finisher.close()
+        self._follow_ups.close()
         released += self._give_back(dict.fromkeys([*unended, *self._held.suspects()]))
         self.reporter.flush()
         self._reconciling.stop()

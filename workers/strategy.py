@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
-import orjson
 from celery.exceptions import InvalidTaskError
 from celery.utils.imports import symbol_by_name
 from celery.worker import state
 from celery.worker.request import create_request_cls
 
 from lepton_tasks.broker.messages import OWN_HEADER
-from lepton_tasks.conversations import refuse_turn
-from lepton_tasks.errors import InvalidInput
-from lepton_tasks.jobs import NewJob, Payload
-from lepton_tasks.queues import split_queue_name, task_of_message
-from lepton_tasks.requests import Admission, JobRequest
+from lepton_tasks.canvas.signatures import CanvasRefused
+from lepton_tasks.requests import Admission
 from lepton_tasks.store.claims import Adoption
+from workers.adoption import adopt
 from workers.intake import Received
 from workers.runtime import Runtime
 
@@ -74,16 +71,17 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
             eventer=eventer,
             task=task,
             connection_errors=consumer.connection_errors,
-            body=[[], {}, payload[2]],
+            body=_NO_ARGUMENTS,  # what is to follow is the store's work, not Celery's
             headers=headers,
             decoded=True,
         )
+        adoption = None if own else _adoption(admission, tenant, message, payload)
         if request.revoked():
+            if adoption is not None:  # stored as cancelled, so that what follows is told
+                state.task_reserved(request)
+                runtime.put(Received(request, job_id, replace(adoption, revoked=True)))
             return
         consumer.limits.spend(request.name)
-        adoption = None
-        if not own:
-            adoption = adopt(admission, tenant, message, payload)
         request.send_event("task-received", name=request.name, args="", kwargs="", retries=0)
         state.task_reserved(request)
         runtime.put(Received(request, job_id, adoption))
@@ -91,59 +89,11 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
     return handle
 
 
-def adopt(admission: Admission, tenant: str, message: Any, payload: Any) -> Adoption:
-    """Make a job of a plain Celery message; one that cannot be a job carries its error.
-
-    Taken are ``args=[text]`` or ``[[text, …]]`` and the keywords ``input``, ``inputs``,
-    ``options``, ``webhook`` and ``metadata``; Celery's eta and expires are honoured.
-    """
-    headers = message.headers
-    job_id = headers["id"]
-    task = task_of_message(headers["task"])
-    _, priority = split_queue_name((message.delivery_info or {}).get("routing_key") or "")
+def _adoption(admission: Admission, tenant: str, message: Any, payload: Any) -> Adoption:
     try:
-        eta = _timestamp(headers.get("eta"), "eta")
-        expires = _timestamp(headers.get("expires"), "expires")
-        request = _request(task, payload, priority, eta)
-        job = admission.admit(tenant, request)
-        refuse_turn(job.turn, "a plain Celery message")
-    except InvalidInput as error:
-        detail = {"code": error.code, "message": str(error), "param": error.param}
-        empty = NewJob(tenant, task, Payload((), single=True), 0, priority, id=job_id)
-        return Adoption(empty, orjson.dumps(detail).decode())
-    ttl = None if expires is None else expires - datetime.now(UTC).timestamp()
-    return Adoption(
-        NewJob(
-            tenant=tenant,
-            task=job.task,
-            payload=job.payload,
-            cost=job.cost,
-            priority=priority,
-            id=job_id,
-            run_at=eta,
-            ttl_seconds=ttl,
-            webhook=job.webhook,
-            metadata=job.metadata,
-        )
-    )
-
-
-def _request(task: str, payload: Any, priority: str, eta: float | None) -> JobRequest:
-    args, kwargs = payload[0], payload[1]
-    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        raise InvalidInput("args must be an array and kwargs an object", "args", "invalid_type")
-    fields = dict(kwargs)
-    if len(args) > 1:
-        raise InvalidInput("send one positional argument: a text or an array", "args")
-    if args:
-        name = "inputs" if isinstance(args[0], list) else "input"
-        if name in fields:
-            raise InvalidInput(f"{name} is given twice", name)
-        fields[name] = args[0]
-    unknown = set(fields) - {"input", "inputs", "options", "webhook", "metadata"}
-    if unknown:
-        raise InvalidInput(f"unknown argument {min(unknown)[:64]!r}", "kwargs", "unknown_field")
-    return JobRequest(task=task, priority=priority, run_at=eta, **fields)
+        return adopt(admission, tenant, message, payload)
+    except CanvasRefused as error:
+        raise InvalidTaskError(str(error)) from error
 
 
 def _is_id(value: object) -> TypeGuard[str]:
@@ -153,15 +103,3 @@ def _is_id(value: object) -> TypeGuard[str]:
     [True, True, False, False, False, False]
     """
     return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and value.isprintable()
-
-
-def _timestamp(value: Any, param: str) -> float | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{param} is not an ISO 8601 time", param) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp()

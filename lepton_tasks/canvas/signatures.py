@@ -181,7 +181,7 @@ def result_tree(signature: Signature, parent: Any = None) -> list[Any] | None:
 
 
 def _with_members(signature: Signature, parts: list[Signature]) -> Signature:
-    copy = dict(signature)
+    copy = {"args": [], "kwargs": {}, "subtask_type": None, "immutable": False, **signature}
     if not parts:
         return copy
     kwargs: Mapping[str, Any] = signature.get("kwargs") or {}

@@ -12,6 +12,7 @@ from lepton_tasks.queues import UNACKED_KEY, Priority, queue_name, route_task
 from lepton_tasks.settings import Settings
 
 BACKEND = "lepton_tasks.celery.backend:StoreBackend"
+_SEND_SECONDS = 2.0
 
 
 def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
@@ -62,5 +63,24 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
+    )
+    return app
+
+
+def make_sending_app(settings: Settings) -> Celery:
+    """Build an app that only sends what is owed: at once or not at all, and tried again later.
+
+    Raises:
+        ConfigError: the URL of Redis is wrong.
+    """
+    app = make_app(settings, ())
+    app.conf.update(
+        broker_transport_options={
+            **app.conf.broker_transport_options,
+            "socket_connect_timeout": _SEND_SECONDS,
+            "socket_timeout": _SEND_SECONDS,
+        },
+        broker_pool_limit=2,
+        task_publish_retry=False,
     )
     return app

@@ -26,6 +26,7 @@ from lepton_tasks.store.insertion import new_row
 from lepton_tasks.store.rowset import bind_rows
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
+from lepton_tasks.store.task_results import revoked
 from lepton_tasks.store.tombstones import buried
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
@@ -86,9 +87,10 @@ class ClaimStore:
         job_ids: Sequence[str],
         adoptions: Sequence[Adoption],
     ) -> list[ClaimedJob]:
-        late = buried(connection, [adoption.job.id for adoption in adoptions])
+        brought = [adoption.job.id for adoption in adoptions]
+        late, unwanted = buried(connection, brought), revoked(connection, brought)
         adopted = [
-            self._adopt(connection, adoption)
+            self._adopt(connection, adoption, adoption.revoked or adoption.job.id in unwanted)
             for adoption in adoptions
             if adoption.job.id not in late  # the duplicate of a job that is deleted by now
         ]
@@ -110,14 +112,14 @@ class ClaimStore:
         order = {job_id: place for place, job_id in enumerate(ids)}
         return sorted((claimed(row) for row in rows), key=lambda job: order[job.id])
 
-    def _adopt(self, connection: Connection, adoption: Adoption) -> str | None:
+    def _adopt(self, connection: Connection, adoption: Adoption, revoked: bool) -> str | None:
         dialect = postgresql if self._database.dialect == "postgresql" else sqlite
         clock = connection.execute(select(now())).scalar_one()
         row = new_row(adoption.job, clock)
-        ends = adoption.error is not None or adoption.revoked
+        ends = adoption.error is not None or revoked
         if ends:
-            state = JobState.CANCELLED if adoption.revoked else JobState.FAILED
-            error = None if adoption.revoked else adoption.error
+            state = JobState.CANCELLED if revoked else JobState.FAILED
+            error = None if revoked else adoption.error
             row |= {"state": state, "error": error, "finished_at": clock}
         if adoption.canvas is not None:
             row["canvas"] = True

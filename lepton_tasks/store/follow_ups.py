@@ -17,7 +17,7 @@ from lepton_tasks.store.database import Database, now
 follow_ups = FollowUpRow.__table__  # type: ignore[attr-defined]
 
 MOST_AT_ONCE: Final = 100
-TAKEN_SECONDS: Final = 30.0
+TAKEN_SECONDS: Final = 15.0
 """For so long nobody else sends what somebody has taken."""
 
 
@@ -46,13 +46,15 @@ class FollowUpStore:
                 due.append(follow_ups.c.id.in_(ids[:MOST_AT_ONCE]))
             if connection.execute(select(follow_ups.c.id).where(*due).limit(1)).first() is None:
                 return []
-        return self._database.transact(lambda connection: _take(connection, due))
+        # Lost with the disk's cache it is taken again: the call is then sent twice.
+        return self._database.transact(lambda connection: _take(connection, due), durable=False)
 
     def sent(self, done: Sequence[FollowUp]) -> None:
         """Delete what was sent, unless somebody else has taken it since."""
         if done:
             self._database.transact(
-                lambda connection: connection.execute(delete(follow_ups).where(_theirs(done)))
+                lambda connection: connection.execute(delete(follow_ups).where(_theirs(done))),
+                durable=False,
             )
 
     def postpone(self, failed: Sequence[FollowUp], seconds: float) -> None:

@@ -31,7 +31,7 @@ from lepton_tasks.store.paging import newest_first
 from lepton_tasks.store.progress import JobProgressRow
 from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
 from lepton_tasks.store.tables import JobRow
-from lepton_tasks.store.tombstones import missing
+from lepton_tasks.store.tombstones import buried, missing
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
 progress = JobProgressRow.__table__  # type: ignore[attr-defined]
@@ -176,6 +176,11 @@ class JobStore:
                 select(*_VIEW).where(jobs.c.tenant == tenant, jobs.c.id.in_(job_ids))
             ).all()
         return [_view(row) for row in rows]
+
+    def deleted(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of ``job_ids`` whose job was deleted."""
+        with self._database.read() as connection:
+            return buried(connection, job_ids)
 
     def ended(self, job_ids: Sequence[str]) -> set[str]:
         """Those of ``job_ids`` whose job has ended, for waking whoever waits for them.

@@ -21,7 +21,8 @@ chords = ChordRow.__table__  # type: ignore[attr-defined]
 
 SUCCESS: Final = "SUCCESS"
 FAILURE: Final = "FAILURE"
-READY: Final = (SUCCESS, FAILURE, "REVOKED")
+REVOKED: Final = "REVOKED"
+READY: Final = (SUCCESS, FAILURE, REVOKED)
 """Celery's states of tasks that have ended."""
 _PAGE: Final = 500
 
@@ -108,6 +109,14 @@ class TaskResultStore:
             return full
 
         return self._database.transact(work)
+
+
+def revoked(connection: Connection, task_ids: Sequence[str]) -> set[str]:
+    """Those of ``task_ids`` that were revoked while nobody knew of a job of theirs."""
+    if not task_ids:
+        return set()
+    query = select(results.c.id).where(results.c.id.in_(task_ids), results.c.status == REVOKED)
+    return set(connection.execute(query).scalars())
 
 
 def put_failures(connection: Connection, never: Mapping[str, Failure]) -> None:

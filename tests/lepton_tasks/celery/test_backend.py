@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
+import redis
 from celery import Celery
+from celery.app.task import Context
 from celery.exceptions import TaskRevokedError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
-from celery.result import AsyncResult
+from celery.result import AsyncResult, ResultSet
 
 from lepton_tasks.celery.app import make_app
 from lepton_tasks.celery.failures import JobFailed
+from lepton_tasks.errors import ConfigError
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 from tests.support.lives import TENANT, crash_alone, suspect
+from tests.support.message import messages_of
 
 
 @pytest.fixture
@@ -89,3 +96,69 @@ def test_a_client_with_only_urls_reads_results(store: Store, live: Settings) -> 
     assert AsyncResult(submitted.id, app=plain).get(timeout=10) == 7
     alias = Celery(broker=live.redis_url, backend=f"lepton+{live.store_url}", set_as_current=False)
     assert AsyncResult(submitted.id, app=alias).get(timeout=10) == 7
+
+
+def context(task_id: str, **fields: object) -> Context:
+    return Context({"id": task_id, "task": "mine", **fields})
+
+
+def test_results_of_other_tasks_are_kept_and_forgotten(store: Store, app: Celery) -> None:
+    backend = app.backend
+    backend.mark_as_done("mine-1", {"文": [1, 2]}, context("mine-1"))
+    backend.mark_as_failure("mine-2", ValueError("no luck"), request=context("mine-2"))
+    assert AsyncResult("mine-1", app=app).get(timeout=10) == {"文": [1, 2]}
+    with pytest.raises(ValueError, match="no luck"):
+        AsyncResult("mine-2", app=app).get(timeout=10)
+    assert AsyncResult("mine-1", app=app).exists()
+    assert not AsyncResult("mine-3", app=app).exists()
+    AsyncResult("mine-1", app=app).forget()
+    assert AsyncResult("mine-1", app=app).status == "PENDING"
+
+
+def test_a_task_that_was_revoked_before_it_came_is_revoked(store: Store, app: Celery) -> None:
+    app.backend.mark_as_revoked("never-came")
+    with pytest.raises(TaskRevokedError):
+        AsyncResult("never-came", app=app).get(timeout=10)
+
+
+def test_many_results_are_waited_for_together(store: Store, live: Settings, app: Celery) -> None:
+    producer = Producer(live, store)
+    ids = [producer.submit("moderation", f"hi {n}").id for n in range(5)]
+    for job_id in ids[:3]:
+        end(store, job_id, f'{{"outputs":["{job_id}"]}}')
+    producer.store.retention.erase("default", ids[3])
+    app.backend.mark_as_done("mine", 7, context("mine"))
+    results = ResultSet([AsyncResult(one, app=app) for one in [*ids[:3], "mine"]], app=app)
+    assert results.join_native(timeout=10) == [*ids[:3], 7]
+    metas = dict(app.backend.get_many(ids[:4], timeout=10))
+    assert metas[ids[3]]["status"] == "FAILURE"
+    with pytest.raises(CeleryTimeoutError):
+        list(app.backend.get_many(ids, timeout=0.2))
+
+
+def test_the_time_of_an_end_is_told(store: Store, live: Settings, app: Celery) -> None:
+    submitted = Producer(live, store).submit("moderation", "hi")
+    end(store, submitted.id, '{"outputs":[1]}')
+    assert AsyncResult(submitted.id, app=app).date_done.year > 2000
+
+
+def test_results_that_are_no_json_are_refused(live: Settings) -> None:
+    app = make_app(live, [])
+    app.conf.result_serializer = "pickle"
+    with pytest.raises(ConfigError, match="result_serializer must be json"):
+        _ = app.backend.url
+
+
+def test_parts_of_a_chord_that_other_workers_ran_are_counted(
+    store: Store, app: Celery, redis_url: str
+) -> None:
+    body = app.signature("sum", options={"task_id": "b", "queue": "users"})
+    app.backend.apply_chord(("g", [AsyncResult("1", app=app), AsyncResult("2", app=app)]), body)
+    app.backend.set_chord_size("g", 2)
+    for n in (2, 1, 1):
+        request = context(str(n), group="g", group_index=n, chord=dict(body))
+        app.backend.mark_as_done(str(n), n * 10, request)
+    with redis.Redis.from_url(redis_url) as client:
+        [message] = messages_of(client, "users")
+    assert message["headers"]["id"] == "b"
+    assert json.loads(base64.b64decode(message["body"]))[0] == [[10, 20]]

@@ -116,3 +116,10 @@ def test_a_part_of_a_chord_that_fails_fails_the_chord(quick_store: Store) -> Non
     assert owed(quick_store) == [("bad", ["b"])]
     [result] = quick_store.task_results.find(["b"])
     assert "Dependency t1 raised JobFailed('model_error: no luck')" in result.meta
+
+
+def test_what_was_revoked_before_it_came_is_cancelled(quick_store: Store) -> None:
+    quick_store.task_results.put("t1", "REVOKED", "{}")
+    assert quick_store.claims.claim("w1", [], [adoption("t1", **LINKS)]) == []
+    assert quick_store.jobs.get(TENANT, "t1").state == "cancelled"
+    assert owed(quick_store) == [("bad", ["t1"])]
