@@ -1,6 +1,6 @@
 """``python -m workers.oneshot``: the answer to one admitted request, read from standard input.
 
-``lepton run`` starts it with ``{"task", "inputs", "single", "options", "json"}``.
+``lepton run`` starts it with ``{"task", "inputs", "single", "options", "json", "stream"}``.
 """
 
 from __future__ import annotations
@@ -47,23 +47,43 @@ def _run(request: Mapping[str, Any]) -> None:
     task = get_task(request["task"])
     options = task.options_model.model_validate(request["options"])
     entry = choose(load_catalogue(settings), task.name, task.model_of(options))
-    answer = answer_request(task, entry, settings.device, request["inputs"], options)
+    answer = answer_request(
+        task, entry, settings.device, request["inputs"], options, stream=request["stream"]
+    )
+    if answer is None:
+        return
     shown = render(answer, single=request["single"], as_json=request["json"])
     sys.stdout.buffer.write(shown.encode() + b"\n")
 
 
 def answer_request(
-    task: AnyTask, entry: CatalogueEntry, device: str, items: Sequence[Any], options: Any
-) -> dict[str, Any]:
-    """Load the model, telling so on stderr, and answer: ``{"model": …, "outputs": […]}``."""
+    task: AnyTask,
+    entry: CatalogueEntry,
+    device: str,
+    items: Sequence[Any],
+    options: Any,
+    *,
+    stream: bool = False,
+) -> dict[str, Any] | None:
+    """Load the model, telling so on stderr, and answer: ``{"model": …, "outputs": […]}``.
+
+    With ``stream`` the texts of a model that writes go to standard output as they are written,
+    what else there is to say to stderr, and None is returned.
+    """
     # Torch takes a second to import, which the note covers, as does an interrupt.
     _note(f"loading the model {entry.name} …")
     began = time.monotonic()
     from workers.engines.loader import load_engine
+    from workers.generation.writing import WritingEngine
     from workers.offline import answer_all
+    from workers.telling import tell
 
     engine = load_engine(task.name, {entry.name: entry}, device, entry.name)
     _note(f"loaded in {time.monotonic() - began:.1f} s")
+    if stream and isinstance(engine, WritingEngine):
+        told = answer_of(engine, entry, tell(task, engine, items, options, sys.stdout))
+        _note("".join(f"{_ending(one)}\n" for one in told["outputs"]) + _named(told["model"]))
+        return None
     return answer_of(engine, entry, answer_all(task, engine, items, options))
 
 
@@ -86,10 +106,24 @@ def render(answer: Mapping[str, Any], *, single: bool, as_json: bool) -> str:
     parts = [readable(one) for one in outputs]
     if not single:
         parts = [f"[{number}]\n{part}" for number, part in enumerate(parts, 1)]
+    return "\n\n".join([*parts, _named(model)])
+
+
+def _named(model: Mapping[str, Any]) -> str:
+    """The model of an answer, in brackets."""
     name = f"{model['name']} {model['revision']}"
     if model.get("demo"):
         name += ": a demonstration, not a model to rely on"
-    return "\n\n".join([*parts, f"({name})"])
+    return f"({name})"
+
+
+def _ending(output: Mapping[str, Any]) -> str:
+    """How a text ended.
+
+    >>> _ending({"usage": {"prompt_tokens": 2, "completion_tokens": 18}, "finish_reason": "stop"})
+    '18 tokens, stop'
+    """
+    return f"{output['usage']['completion_tokens']:,} tokens, {output['finish_reason']}"
 
 
 def _note(line: str) -> None:

@@ -45,6 +45,13 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, as a job's result has it.")
     ] = False,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Print a text while it is written, as on a terminal anyway; nothing but it.",
+        ),
+    ] = None,
 ) -> None:
     """Run a task on a text, here and now: no server, no queue, no database.
 
@@ -54,6 +61,9 @@ def run(
 
     A field or option given several times is a list. A text that begins with a dash goes
     behind `--`.
+
+    On a terminal a text that a model writes appears while it is written, and Ctrl-C ends
+    it; how it ended is told on standard error.
 
     Exit codes: 0 done; 1 the model cannot be loaded or failed; 2 wrong input or usage;
     130 interrupted.
@@ -73,6 +83,8 @@ def run(
 
         lepton run chat "你好，请推荐一个景点"
 
+        lepton run generation "今天" --stream --option max_tokens=40
+
         lepton run moderation --input '["Good morning", "早上好"]'
     """
     settings = load_settings()
@@ -89,6 +101,9 @@ def run(
         )
     options = read_values(option or [], "--option", chosen.options_model.model_json_schema())
     options |= {name: value for name, value in (("language", language), ("model", model)) if value}
+    streams = _streams(chosen, stream, as_json)
+    if streams:
+        options["stream"] = True
     items = _items(chosen, text or [], field or [], given)
     request = (
         JobRequest(chosen.name, inputs=items, options=options)
@@ -111,9 +126,20 @@ def run(
         "single": payload.single,
         "options": payload.options,
         "json": as_json,
+        "stream": streams,
     }
     # The texts do not fit every command line, where others could also read them.
     become([sys.executable, "-m", "workers.oneshot"], settings, orjson.dumps(message))
+
+
+def _streams(task: AnyTask, asked: bool | None, as_json: bool) -> bool:
+    """Whether a text is printed while it is written: as asked, else on a terminal."""
+    writes = "stream" in task.options_model.model_fields
+    if asked and not writes:
+        raise InvalidInput(f"{task.name} writes no text, so there is nothing to stream", "--stream")
+    if asked and as_json:
+        raise InvalidInput("--stream prints text, and --json one object; leave one out", "--stream")
+    return writes and not as_json and (sys.stdout.isatty() if asked is None else asked)
 
 
 def _items(task: AnyTask, texts: list[str], fields: list[str], given: str) -> Any:

@@ -60,9 +60,7 @@ def train(
     ] = False,
     serve: Annotated[
         bool,
-        typer.Option(
-            "--serve", help="Serve the new version at once, as a new name is anyway."
-        ),
+        typer.Option("--serve", help="Serve the new version at once, as a new name is anyway."),
     ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Print the job's id and do not wait.")

@@ -58,10 +58,11 @@ def test_the_kind_of_an_error_decides(
     code: int,
     says: str,
 ) -> None:
-    def failing(*arguments: object) -> Callable[..., None]:
+    def failing(*arguments: object, stream: bool) -> Callable[..., None]:
         raise error
 
-    request = {"task": "moderation", "inputs": ["好"], "single": True, "options": {}, "json": False}
+    request = {"task": "moderation", "inputs": ["好"], "single": True, "options": {}}
+    request |= {"json": False, "stream": False}
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(orjson.dumps(request))))
     monkeypatch.setattr(oneshot, "answer_request", failing)
     assert main() == code

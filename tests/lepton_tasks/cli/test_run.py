@@ -59,6 +59,7 @@ def test_texts_options_and_fields_become_a_request(admitted: Callable[..., Any])
             "block_at": 0.8,
         },
         "json": False,
+        "stream": False,
     }
     several = admitted("moderation", "--json", "一", "two", "--", "-3")
     assert (several["inputs"], several["single"]) == (["一", "two", "-3"], False)
@@ -72,6 +73,22 @@ def test_texts_options_and_fields_become_a_request(admitted: Callable[..., Any])
     assert admitted("chat", "你好", "--option", "conversation=conv_1") == 2
     whole = admitted("pairs", "--input", '[{"text": "好", "case": false}]')
     assert (whole["inputs"], whole["single"]) == ([{"text": "好", "case": False}], False)
+
+
+def test_a_text_is_streamed_to_a_terminal_or_when_asked(
+    admitted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def streamed(*arguments: str) -> tuple[Any, Any]:
+        message = admitted(*arguments)
+        return message["stream"], message["options"].get("stream")
+
+    assert streamed("generation", "今天") == (False, None)
+    assert streamed("chat", "你好", "--stream") == (True, True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert streamed("generation", "今天") == (True, True)
+    assert streamed("generation", "今天", "--no-stream") == (False, None)
+    assert streamed("generation", "今天", "--json") == (False, None)
+    assert streamed("moderation", "今天") == (False, None)
 
 
 def test_a_text_may_come_on_standard_input(
@@ -111,6 +128,8 @@ def test_a_text_may_come_on_standard_input(
         (["similarity", "--field", "text=x"], "input.other: Field required"),
         (["similarity", "--field", "text=x", "--option", "corpus=c"], "lepton batch run"),
         (["chat", "Hello", "--option", "corpus=c"], "lepton batch run"),
+        (["moderation", "x", "--stream"], "moderation writes no text"),
+        (["generation", "x", "--stream", "--json"], "leave one out"),
     ],
 )
 def test_what_is_wrong_is_a_usage_error_that_names_it(
