@@ -111,13 +111,14 @@ class BatchView(BaseModel):
     """A batch as it is. Times are Unix seconds, and whole ones but for ``finished_at``.
 
     ``endpoint``, ``input_file_id`` and ``completion_window`` are empty where
-    `lepton batch run` reads the file. ``task`` is null where each line names its own.
-    ``state`` is ``status`` by its older name.
+    `lepton batch run` reads the file. ``model`` is the one that all lines name. ``task`` is
+    null where each line names its own. ``state`` is ``status`` by its older name.
     """
 
     id: str
     object: Literal["batch"] = "batch"
     endpoint: str
+    model: str | None
     input_file_id: str
     completion_window: str
     status: BatchState
@@ -152,6 +153,7 @@ class BatchView(BaseModel):
         return cls(
             id=batch.id,
             endpoint=batch.endpoint,
+            model=batch.model,
             input_file_id=batch.input_file_id or "",
             completion_window=batch.completion_window or "",
             status=batch.state,

@@ -15,9 +15,12 @@ import orjson
 
 from lepton_tasks.bulk.lines import BOM, OVERLONG, not_utf8
 from lepton_tasks.bulk.physical import Unreadable
+from lepton_tasks.requests import is_storable
 
 MAX_CUSTOM_ID: Final = 512
 """Characters of the longest ``custom_id``."""
+MAX_MODEL: Final = 255
+"""Characters of the longest name of a model; no model has a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class RequestLine:
     number: int
     custom_id: str
     body: Mapping[str, Any]
+
+    @property
+    def model(self) -> str | None:
+        """The model that it names, None where it names none."""
+        name = self.body.get("model")
+        if isinstance(name, str) and len(name) <= MAX_MODEL and is_storable(name):
+            return name
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class UploadedRun:
             return runs.refuse(claim, [])
         if verdict.faults:
             return runs.refuse(claim, [fault.dump() for fault in verdict.faults])
-        self._watch.saw(runs.validated(claim, verdict.lines))
+        self._watch.saw(runs.validated(claim, verdict.lines, verdict.model))
         if self._watch.cancelling:
             return runs.refuse(claim, [])
         self._validated = True

@@ -24,10 +24,14 @@ _LOOK_LINES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many lines a file has, and what makes it refused; nothing where it is whole."""
+    """How many lines a file has, and what makes it refused; nothing where it is whole.
+
+    ``model`` is the one that all lines name, None where they name none or several.
+    """
 
     lines: int
     faults: tuple[LineFault, ...] = ()
+    model: str | None = None
 
 
 def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], object]) -> Verdict:
@@ -41,6 +45,7 @@ def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], obje
         StorageUnavailable: it is full, or failed.
     """
     faults: list[LineFault] = []
+    models: set[str | None] = set()
     number = lines = 0
     with CustomIds(ids) as known:
         try:
@@ -52,6 +57,8 @@ def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], obje
                     faults.append(line)
                 elif line is not None:
                     lines += 1
+                    if len(models) < 2:
+                        models.add(line.model)
                     for repeated in known.add(line.custom_id, number):
                         faults.append(duplicate(*repeated))
                 if len(faults) >= MOST_FAULTS:
@@ -62,4 +69,4 @@ def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], obje
     if not lines and not faults:
         faults.append(empty_file())
     faults.sort(key=lambda fault: fault.line or 0)
-    return Verdict(lines, tuple(faults[:MOST_FAULTS]))
+    return Verdict(lines, tuple(faults[:MOST_FAULTS]), models.pop() if len(models) == 1 else None)

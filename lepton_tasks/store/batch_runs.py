@@ -130,8 +130,12 @@ class BatchRunStore:
         """
         return self._write(claim, {"runner_until": now() + seconds}, durable=False)
 
-    def validated(self, claim: BatchClaim, total_lines: int) -> BatchState:
+    def validated(
+        self, claim: BatchClaim, total_lines: int, model: str | None = None
+    ) -> BatchState:
         """Note that the file is whole and has so many lines; returns the state.
+
+        ``model`` is the one that all of them name, if they do.
 
         Raises:
             LeaseLost: as above.
@@ -141,6 +145,7 @@ class BatchRunStore:
             "state": case((fresh, BatchState.IN_PROGRESS), else_=batches.c.state),
             "in_progress_at": func.coalesce(batches.c.in_progress_at, now()),
             "total_lines": total_lines,
+            "model": model,
         }
         return self._write(claim, values)
 

@@ -58,6 +58,8 @@ class BatchRow(SQLModel, table=True):
 
     endpoint: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """Path that each line asks, such as ``/v1/moderations``."""
+    model: str | None = None
+    """The model that all lines name; NULL where they name none or several."""
     input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None

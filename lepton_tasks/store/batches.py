@@ -48,6 +48,8 @@ class Batch:
     endpoint: str = ""
     """Path that each line asks; empty where a command reads the file. What follows is of a
     batch with one alone."""
+    model: str | None = None
+    """The one that all lines name, once they were read."""
     input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None

@@ -75,8 +75,9 @@ def test_a_batch_of_a_command_has_what_it_had() -> None:
 
 
 def test_a_stock_client_reads_a_batch_in_progress() -> None:
-    read = read_by_stock_client(ordered(in_progress_at=3.75))
+    read = read_by_stock_client(ordered(in_progress_at=3.75, model="tiny"))
     assert (read.status, read.created_at, read.in_progress_at) == ("in_progress", 1, 3)
+    assert read.model == "tiny"
     assert (read.endpoint, read.input_file_id) == ("/v1/moderations", "file_1")
     assert (read.completion_window, read.expires_at) == ("24h", 86401)
     assert read.request_counts is not None

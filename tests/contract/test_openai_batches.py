@@ -237,6 +237,7 @@ def test_embeddings_packed(live: Live, made: dict[str, Batch]) -> None:
     assert [len(answer["data"]) for answer in answers] == [1, 1, 3]
     assert isinstance(answers[0]["data"][0]["embedding"], list)
     assert batch.usage is not None
+    assert batch.model == "text-embedding-3-small"
     read = sum(answer["usage"]["prompt_tokens"] for answer in answers)
     assert batch.usage.input_tokens == batch.usage.total_tokens == read
 

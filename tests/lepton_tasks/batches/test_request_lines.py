@@ -74,6 +74,16 @@ def test_a_fault_names_the_line_and_the_field(
     assert (fault.code, fault.line, fault.param) == (code, 3, param)
 
 
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [("tiny", "tiny"), (None, None), (7, None), ("m" * 300, None), ("m\0", None)],
+)
+def test_the_model_that_a_line_names(model: object, known: str | None) -> None:
+    line = read_line(1, a_line(body={"input": "hi", "model": model}), ENDPOINT)
+    assert isinstance(line, RequestLine)
+    assert line.model == known
+
+
 def test_the_longest_custom_id() -> None:
     line = read_line(1, a_line(custom_id="长" * 512), ENDPOINT)
     assert isinstance(line, RequestLine)

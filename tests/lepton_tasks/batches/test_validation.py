@@ -33,6 +33,22 @@ def test_a_whole_file_is_counted(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("models", "known"),
+    [
+        (["tiny", "tiny", "tiny"], "tiny"),
+        (["tiny", "other", "tiny"], None),
+        (["tiny", None], None),
+        ([None, None], None),
+    ],
+)
+def test_the_model_of_all_lines_is_known(
+    tmp_path: Path, models: list[str | None], known: str | None
+) -> None:
+    lines = [request_line(str(number), {"model": name}) for number, name in enumerate(models)]
+    assert judged(tmp_path, packed(lines)) == Verdict(len(models), model=known)
+
+
 def test_what_is_wrong_is_told_by_line(tmp_path: Path) -> None:
     good = request_line("a", {})
     lines = [

@@ -145,9 +145,10 @@ def test_a_batch_from_its_file_to_its_end(quick_store: Store) -> None:
     )
     runs = quick_store.batch_runs
     claim = claimed(quick_store)
-    assert runs.validated(claim, 3) is BatchState.IN_PROGRESS
+    assert runs.validated(claim, 3, "tiny") is BatchState.IN_PROGRESS
     began = read(quick_store, claim)
     assert (began.total_lines, began.in_progress_at is not None) == (3, True)
+    assert began.model == "tiny"
     assert runs.progress(claim, LineCounts(1, 1), 120, 80) is BatchState.IN_PROGRESS
     there = read(quick_store, claim)
     assert (there.lines, there.output_bytes, there.error_bytes) == ((3, 1, 1), 120, 80)

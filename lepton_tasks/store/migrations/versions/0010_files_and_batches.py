@@ -15,6 +15,7 @@ _OPEN = "state IN ('validating', 'in_progress', 'finalizing', 'cancelling') AND 
 _READS = "input_file_id IS NOT NULL"
 _ADDED: tuple[tuple[str, Any, str | None], ...] = (
     ("endpoint", sa.String(), ""),
+    ("model", sa.String(), None),
     ("input_file_id", sa.String(), None),
     ("output_file_id", sa.String(), None),
     ("error_file_id", sa.String(), None),
