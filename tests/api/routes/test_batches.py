@@ -139,6 +139,14 @@ def test_a_file_that_cannot_be_one_of_requests(api: Api, storage: FileStorage) -
     assert (error["code"], error["param"]) == ("invalid_purpose", "input_file_id")
 
 
+def test_a_file_whose_content_is_away(api: Api) -> None:
+    file_id = new_id("file")
+    api.store.files.create("acme", file_id, "batch", "评论.jsonl", 7)
+    error = error_of(create(api, file_id), 503)
+    assert error["code"] == "storage_unavailable"
+    assert api.store.batches.page("acme") == []
+
+
 def test_a_body_that_is_none(api: Api) -> None:
     assert error_of(api.call("POST", "/v1/batches", content=b"{"), 400)["code"] == "invalid_json"
     error_of(api.call("POST", "/v1/batches", content=b"[]"), 400)

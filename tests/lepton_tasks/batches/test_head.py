@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from backports import zstd
 
 from lepton_tasks.batches.head import HEAD_BYTES, HEAD_LINES, head_fault
 from lepton_tasks.batches.request_lines import LineFault
@@ -27,13 +28,13 @@ def fault_of(tmp_path: Path, content: bytes) -> LineFault | None:
     return head_fault(path, ENDPOINT)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd.compress])
 def test_good_lines(tmp_path: Path, pack: Any) -> None:
     lines = b"".join(a_line(str(number)) for number in range(5))
     assert fault_of(tmp_path, pack(lines + b"\n")) is None
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd.compress])
 def test_the_first_fault_is_told_with_its_line(tmp_path: Path, pack: Any) -> None:
     content = a_line("a") + b"\n" + a_line("b", url="/v1/embeddings") + b"{"
     fault = fault_of(tmp_path, pack(content))
