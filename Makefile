@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 BENCH  := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports tests gpu bench chaos quality train clean
+.PHONY: help setup demo test check format lint types imports tests contract gpu bench chaos quality train clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -66,6 +66,10 @@ $(BENCH)/.ready: tests/benchmarks/requirements.txt
 chaos: setup ## Break a running system on purpose: make chaos [DB=sqlite] [ONLY="faults poison"] [QUICK=1]; writes docs/reliability.md
 	@$(BIN)/python -m tests.chaos $(if $(QUICK),--quick) $(if $(DB),--db $(DB)) \
 	  $(if $(ONLY),--only $(ONLY))
+
+contract: setup ## Hold the API to its OpenAPI document for longer: make contract [DB=sqlite] [EXAMPLES=500]
+	@$(BIN)/python -m tests.support.described $(if $(DB),--db $(DB)) \
+	  $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 gpu: setup ## Check the GPU against the CPU, on a machine that has one
 	@$(BIN)/python -m pytest -m gpu tests/gpu

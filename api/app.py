@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.document import DescribedApi
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
 from api.openai import chat, completions, embeddings, moderations
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.services = services
             yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="lepton-tasks",
         version=__version__,
         summary="Asynchronous NLP jobs",
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    install_error_handlers(app)
+    install_error_handlers(app, app.methods_at)
     app.add_middleware(RequestContext)
     for part in (
         jobs,
@@ -71,5 +72,5 @@ def create_app(settings: Settings) -> FastAPI:
         completions,
         openai_models,
     ):
-        app.include_router(part.router)
+        app.take(part.router)
     return app

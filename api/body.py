@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from api.answers import REFERENCE
 from api.errors import ApiError
 from lepton_tasks.fields import refuse_unknown
 
@@ -20,10 +21,34 @@ STALL_SECONDS: Final = 60.0
 _MOST_DIGITS: Final = 20
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body that is read here and judged by our own rules, for OpenAPI."""
-    schema = {"schema": model.model_json_schema()}
-    return {"requestBody": {"required": True, "content": {"application/json": schema}}}
+def takes(
+    model: type[BaseModel],
+    *,
+    required: bool = True,
+    also: Iterable[str] = (),
+    never_null: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Describe a body that is read here and judged by our own rules, for OpenAPI.
+
+    A field that may be left out may be null, but for ``never_null``. ``also`` are types of
+    content that hold something else than the JSON of ``model``.
+    """
+    schema = model.model_json_schema(ref_template=REFERENCE)
+    fields = schema["properties"]
+    never = {*schema.get("required", ()), *never_null}
+    schema["properties"] = {
+        name: field if name in never else _or_null(field) for name, field in fields.items()
+    }
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    content |= {kind: {"schema": {"type": "string"}} for kind in also}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    takes_all = not {"type", "anyOf", "$ref", "enum"} & schema.keys()
+    if takes_all or {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 async def read_object(request: Request, limit: int) -> dict[str, Any]:

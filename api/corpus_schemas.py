@@ -34,12 +34,12 @@ class DocumentCreate(BaseModel):
 
 
 class DocumentsCreate(BaseModel):
-    """Documents to be added to a corpus."""
+    """Documents to be added to a corpus; one that is a text alone gets an id."""
 
     model_config = ConfigDict(extra="forbid")
 
     documents: Annotated[
-        list[DocumentCreate], Field(min_length=1, max_length=MOST_DOCUMENTS_AT_ONCE)
+        list[DocumentCreate | str], Field(min_length=1, max_length=MOST_DOCUMENTS_AT_ONCE)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from lepton_tasks.errors import (
     Conflict,
@@ -75,11 +76,19 @@ def error_response(
     )
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every exception that a route raises on purpose; others are the middleware's."""
+def install_error_handlers(app: FastAPI, methods_at: Callable[[Scope], Iterable[str]]) -> None:
+    """Answer every exception that a route raises on purpose; others are the middleware's.
+
+    ``methods_at`` tells which methods the path of a request takes: a router knows those of its
+    first route alone.
+    """
+
+    def on_http_exception(request: Request, error: Exception) -> Response:
+        return _on_http_exception(error, methods_at(request.scope))
+
     app.add_exception_handler(LeptonError, _on_lepton_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, on_http_exception)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, _on_database_error)
 
@@ -139,13 +148,14 @@ def _on_validation_error(request: Request, error: Exception) -> Response:
     return error_response(422, "invalid_parameter", f"{param}: {first['msg']}", param)
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+def _on_http_exception(error: Exception, methods: Iterable[str]) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = error.status_code
     message = {
         404: "there is nothing at this URL",
         405: "this URL does not take this method",
     }.get(status, str(error.detail))
-    return error_response(
-        status, _HTTP_CODES.get(status, "http_error"), message, headers=error.headers
-    )
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = ", ".join(sorted(methods))
+    return error_response(status, _HTTP_CODES.get(status, "http_error"), message, headers=headers)

@@ -35,7 +35,10 @@ def described(schema: dict[str, Any]) -> Any:
 class JobCreate(BaseModel):
     """A job to be done. Send exactly one of ``input`` and ``inputs``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"task": "moderation", "input": "今天的服务真不错"}]},
+    )
 
     task: Annotated[Any, described({"type": "string", "description": "see GET /v1/tasks"})]
     input: Annotated[Any, described({"description": "an item of the task"})] = None

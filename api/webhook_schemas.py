@@ -30,7 +30,13 @@ class EndpointChange(BaseModel):
     description: Annotated[Any, described({"type": "string"})] = None
     event_types: Annotated[
         Any,
-        described({"type": "array", "items": {"type": "string", "enum": [*EVENT_TYPES]}}),
+        described(
+            {
+                "type": "array",
+                "items": {"type": "string", "enum": [*EVENT_TYPES]},
+                "minItems": 1,
+            }
+        ),
     ] = None
     headers: Annotated[
         Any, described({"type": "object", "additionalProperties": {"type": "string"}})
@@ -47,6 +53,27 @@ class EndpointCreate(EndpointChange):
     secret: Annotated[Any, described({"type": "string", "description": "your own, `whsec_…`"})] = (
         None
     )
+
+
+class SecretAsked(BaseModel):
+    """Which secret an endpoint shall have, and how long the old one signs beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    secret: Annotated[Any, described({"type": "string", "description": "your own, `whsec_…`"})] = (
+        None
+    )
+    keep_old_secret_active_for_24_hours: bool = True
+
+
+class EventAsked(BaseModel):
+    """Which event a test sends."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_type: Annotated[Any, described({"type": "string", "enum": [*EVENT_TYPES]})] = EVENT_TYPES[
+        0
+    ]
 
 
 class EndpointView(BaseModel):
@@ -200,13 +227,17 @@ class DeliveryDetail(DeliveryView):
         return cls(**cls._fields(delivery), event=orjson.loads(body), attempts=shown)
 
 
+Moment = Annotated[float, Field(strict=True, allow_inf_nan=False)] | str
+"""Unix seconds, or ISO 8601 with an offset."""
+
+
 class ReplayAsked(BaseModel):
     """Which deliveries to send again: those from ``since`` up to ``until``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    since: float | str
-    until: float | str | None = None
+    since: Moment
+    until: Moment | None = None
     states: list[Literal["exhausted", "held", "delivered"]] = ["exhausted", "held"]
     after: str | None = None
 

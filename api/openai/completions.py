@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.answers import STREAMED, errors
 from api.auth import Tenant
 from api.body import as_object, read_bytes, takes
 from api.openai.calling import answered, streamed
@@ -22,7 +23,12 @@ from lepton_tasks.openai.completions import (
     text_choice,
 )
 
-router = APIRouter(prefix=Completions.path, tags=["openai"], route_class=OpenAiRoute)
+router = APIRouter(
+    prefix=Completions.path,
+    tags=["openai"],
+    route_class=OpenAiRoute,
+    responses=errors(404, 409, 422, 500, 504) | STREAMED,
+)
 
 
 @router.post("", openapi_extra=takes(CompletionBody))

@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from api.answers import errors
 from api.auth import Tenant
 from api.body import as_object, read_bytes, takes
 from api.openai.calling import answered
@@ -15,7 +16,12 @@ from lepton_tasks.openai.embeddings import EmbeddingBody, Embeddings
 
 _ENDPOINT: Final = Embeddings()
 
-router = APIRouter(prefix=_ENDPOINT.path, tags=["openai"], route_class=OpenAiRoute)
+router = APIRouter(
+    prefix=_ENDPOINT.path,
+    tags=["openai"],
+    route_class=OpenAiRoute,
+    responses=errors(404, 409, 422, 500, 504),
+)
 
 
 @router.post("", openapi_extra=takes(EmbeddingBody))

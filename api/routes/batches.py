@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors, tells
 from api.auth import Tenant
 from api.batch_schemas import BatchCreate, BatchId, BatchView
 from api.body import SMALL_BYTES, read_object, takes
@@ -31,7 +32,11 @@ MAX_PAGE: Final = 100
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=OpenAiRoute)
 
 
-@router.post("", openapi_extra=takes(BatchCreate))
+@router.post(
+    "",
+    openapi_extra=takes(BatchCreate),
+    responses=errors(404, 422) | tells(200, "Location", "Idempotent-Replayed"),
+)
 async def create(
     request: Request,
     response: Response,

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors, tells
 from api.auth import Tenant
 from api.body import read_fields, takes
 from api.conversation_schemas import (
@@ -28,7 +29,12 @@ from lepton_tasks.store.conversations import Conversation, Turn
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(ConversationCreate))
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=takes(ConversationCreate, required=False),
+    responses=errors(409) | tells(201, "Location"),
+)
 async def create(
     request: Request, response: Response, tenant: Tenant, services: ServicesDep
 ) -> ConversationView:
@@ -62,7 +68,7 @@ async def list_conversations(
     return Page[ConversationView].of(found, limit, ConversationView.of)
 
 
-@router.get("/{conversation_id}")
+@router.get("/{conversation_id}", responses=errors(410))
 async def read(
     conversation_id: ConversationId,
     tenant: Tenant,
@@ -86,7 +92,7 @@ async def read(
     return ConversationDetail(messages=Page[TurnView].of(shown, limit, lambda one: one), **fields)
 
 
-@router.delete("/{conversation_id}")
+@router.delete("/{conversation_id}", responses=errors(409, 410))
 async def erase(
     conversation_id: ConversationId, tenant: Tenant, services: ServicesDep
 ) -> ConversationDeleted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors, tells
 from api.auth import Tenant
 from api.body import SMALL_BYTES, read_object, takes
 from api.corpus_schemas import (
@@ -28,7 +29,12 @@ from lepton_tasks.fields import refuse_unknown
 router = APIRouter(prefix="/v1/corpora", tags=["corpora"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(CorpusCreate))
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=takes(CorpusCreate),
+    responses=errors(409) | tells(201, "Location"),
+)
 async def create(
     request: Request, response: Response, tenant: Tenant, services: ServicesDep
 ) -> CorpusView:
@@ -72,7 +78,9 @@ async def delete(corpus: CorpusRef, tenant: Tenant, services: ServicesDep) -> Co
     return CorpusDeleted(id=await run_in_threadpool(work))
 
 
-@router.post("/{corpus}/documents", openapi_extra=takes(DocumentsCreate))
+@router.post(
+    "/{corpus}/documents", openapi_extra=takes(DocumentsCreate, also=["application/x-ndjson"])
+)
 async def add(
     corpus: CorpusRef, request: Request, tenant: Tenant, services: ServicesDep
 ) -> DocumentsAdded:

@@ -9,12 +9,20 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors
 from api.auth import Tenant
-from api.body import read_fields
+from api.body import read_fields, takes
 from api.schemas import Page
 from api.services import Services, ServicesDep
 from api.views import Limit
-from api.webhook_schemas import DeliveryView, EndpointId, EndpointTested, ReplayAsked, Replayed
+from api.webhook_schemas import (
+    DeliveryView,
+    EndpointId,
+    EndpointTested,
+    EventAsked,
+    ReplayAsked,
+    Replayed,
+)
 from lepton_tasks.states import DeliveryState
 from lepton_tasks.store.delivery_history import DeliveryView as StoredDelivery
 from lepton_tasks.store.delivery_history import PastAttempt
@@ -31,7 +39,11 @@ _LOOK_SECONDS: Final = 0.1
 router = APIRouter(prefix="/v1/webhook_endpoints", tags=["webhooks"])
 
 
-@router.post("/{endpoint_id}/test")
+@router.post(
+    "/{endpoint_id}/test",
+    openapi_extra=takes(EventAsked, required=False),
+    responses=errors(409),
+)
 async def test(
     endpoint_id: EndpointId, request: Request, tenant: Tenant, services: ServicesDep
 ) -> EndpointTested:
@@ -40,7 +52,8 @@ async def test(
     Its `data.test` is true. `event_type` chooses the event, `job.succeeded` otherwise.
     """
     body = await read_fields(request, ("event_type",))
-    event_type = check_event_type(body.get("event_type", EVENT_TYPES[0]), "event_type")
+    asked = body.get("event_type")
+    event_type = check_event_type(EVENT_TYPES[0] if asked is None else asked, "event_type")
     owed = services.store.endpoints.send_test
     delivery_id = await run_in_threadpool(owed, tenant, endpoint_id, event_type)
     services.announcements.say()
@@ -88,7 +101,7 @@ async def deliveries(
     return Page[DeliveryView].of(await run_in_threadpool(page), limit, DeliveryView.of)
 
 
-@router.post("/{endpoint_id}/replay")
+@router.post("/{endpoint_id}/replay", responses=errors(409))
 async def replay(
     endpoint_id: EndpointId, asked: ReplayAsked, tenant: Tenant, services: ServicesDep
 ) -> Replayed:

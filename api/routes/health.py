@@ -19,7 +19,7 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": Ready, "description": "A submit cannot work."}})
 async def readyz(response: Response, services: ServicesDep) -> Ready:
     """Say what is there and what is missing; 503 only where a submit cannot work."""
     found = await services.readiness.look()

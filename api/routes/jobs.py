@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors, tells
 from api.auth import Caller, Tenant
 from api.body import declared_size, read_object, takes
 from api.intake import check_webhook, read_job_request
@@ -32,6 +33,7 @@ JobId = Annotated[str, Path(description="Id of a job, `job_…`.")]
     "",
     status_code=202,
     openapi_extra=takes(JobCreate),
+    responses=errors(404, 409, 410) | tells(202, "Location", "Idempotent-Replayed"),
 )
 async def submit(
     request: Request,
@@ -63,7 +65,12 @@ async def submit(
     return JobAccepted.of(submitted)
 
 
-@router.get("/{job_id}", response_model=JobView, response_model_exclude_unset=True)
+@router.get(
+    "/{job_id}",
+    response_model=JobView,
+    response_model_exclude_unset=True,
+    responses=errors(410),
+)
 async def read(
     job_id: JobId,
     tenant: Tenant,
@@ -106,7 +113,12 @@ async def list_jobs(
     return Page[JobView].of(await run_in_threadpool(page), limit, JobView.of)
 
 
-@router.post("/{job_id}/cancel", response_model=JobView, response_model_exclude_unset=True)
+@router.post(
+    "/{job_id}/cancel",
+    response_model=JobView,
+    response_model_exclude_unset=True,
+    responses=errors(410),
+)
 async def cancel(job_id: JobId, tenant: Tenant, services: ServicesDep) -> Any:
     """Cancel a job: at once while it is queued, at its end while it runs.
 
@@ -122,7 +134,12 @@ def _cancel(services: Services, tenant: str, job_id: str) -> Job:
     return job
 
 
-@router.post("/{job_id}/redrive", response_model=JobView, response_model_exclude_unset=True)
+@router.post(
+    "/{job_id}/redrive",
+    response_model=JobView,
+    response_model_exclude_unset=True,
+    responses=errors(409, 410),
+)
 async def redrive(job_id: JobId, tenant: Tenant, caller: Caller, services: ServicesDep) -> Any:
     """Put a dead job back into its queue, as if it had never crashed.
 
@@ -138,7 +155,7 @@ async def redrive(job_id: JobId, tenant: Tenant, caller: Caller, services: Servi
     return JobView.of(await run_in_threadpool(work))
 
 
-@router.delete("/{job_id}")
+@router.delete("/{job_id}", responses=errors(409, 410))
 async def erase(job_id: JobId, tenant: Tenant, services: ServicesDep) -> JobDeleted:
     """Delete a job at once: its texts, its results, and the webhook messages about it.
 

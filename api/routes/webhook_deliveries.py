@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors
 from api.auth import Tenant
 from api.services import ServicesDep
 from api.webhook_schemas import DeliveryDetail, DeliveryView
@@ -28,7 +29,7 @@ async def read(delivery_id: DeliveryId, tenant: Tenant, services: ServicesDep) -
     return await run_in_threadpool(work)
 
 
-@router.post("/{delivery_id}/replay")
+@router.post("/{delivery_id}/replay", responses=errors(409))
 async def replay(delivery_id: DeliveryId, tenant: Tenant, services: ServicesDep) -> DeliveryView:
     """Send a delivery again: same id and body, a new time, a whole schedule of attempts.
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors, tells
 from api.auth import Tenant
 from api.body import SMALL_BYTES, read_fields, read_object, takes
 from api.schemas import Page
@@ -20,6 +21,7 @@ from api.webhook_schemas import (
     EndpointId,
     EndpointView,
     EventTypes,
+    SecretAsked,
 )
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.store.endpoints import OVERLAP_SECONDS
@@ -33,6 +35,7 @@ _ENDPOINT: Final[dict[str, Any]] = {
     "response_model": EndpointView,
     "response_model_exclude_unset": True,  # a secret is there only where it is told
 }
+_SECRET: Final = takes(SecretAsked, required=False)
 
 router = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=[Depends(needs_key)])
 
@@ -44,7 +47,11 @@ async def event_types(tenant: Tenant) -> EventTypes:
 
 
 @router.post(
-    "/webhook_endpoints", status_code=201, **_ENDPOINT, openapi_extra=takes(EndpointCreate)
+    "/webhook_endpoints",
+    status_code=201,
+    **_ENDPOINT,
+    openapi_extra=takes(EndpointCreate),
+    responses=errors(409) | tells(201, "Location"),
 )
 async def create(
     request: Request, response: Response, tenant: Tenant, services: ServicesDep
@@ -80,8 +87,17 @@ async def read(endpoint_id: EndpointId, tenant: Tenant, services: ServicesDep) -
     )
 
 
-@router.post("/webhook_endpoints/{endpoint_id}", **_ENDPOINT, include_in_schema=False)
-@router.patch("/webhook_endpoints/{endpoint_id}", **_ENDPOINT, openapi_extra=takes(EndpointChange))
+@router.post(
+    "/webhook_endpoints/{endpoint_id}",
+    **_ENDPOINT,
+    operation_id="change_as_openai",
+    openapi_extra=takes(EndpointChange, never_null=["url"]),
+)
+@router.patch(
+    "/webhook_endpoints/{endpoint_id}",
+    **_ENDPOINT,
+    openapi_extra=takes(EndpointChange, never_null=["url"]),
+)
 async def change(
     endpoint_id: EndpointId, request: Request, tenant: Tenant, services: ServicesDep
 ) -> Any:
@@ -101,7 +117,7 @@ async def delete(endpoint_id: EndpointId, tenant: Tenant, services: ServicesDep)
     return EndpointDeleted(id=endpoint_id)
 
 
-@router.post("/webhook_endpoints/{endpoint_id}/rotate", **_ENDPOINT)
+@router.post("/webhook_endpoints/{endpoint_id}/rotate", **_ENDPOINT, openapi_extra=_SECRET)
 async def rotate(
     endpoint_id: EndpointId, request: Request, tenant: Tenant, services: ServicesDep
 ) -> Any:
@@ -112,7 +128,7 @@ async def rotate(
     return await _rotate(endpoint_id, request, tenant, services, keep=True)
 
 
-@router.post("/webhook_endpoints/{endpoint_id}/rotate_secret", **_ENDPOINT)
+@router.post("/webhook_endpoints/{endpoint_id}/rotate_secret", **_ENDPOINT, openapi_extra=_SECRET)
 async def rotate_secret(
     endpoint_id: EndpointId, request: Request, tenant: Tenant, services: ServicesDep
 ) -> Any:
@@ -124,7 +140,8 @@ async def _rotate(
     endpoint_id: str, request: Request, tenant: str, services: Services, keep: bool
 ) -> EndpointView:
     body = await read_fields(request, ("secret", _KEEP_OLD))
-    keep_old = body.get(_KEEP_OLD, keep)
+    asked = body.get(_KEEP_OLD)
+    keep_old = keep if asked is None else asked
     if not isinstance(keep_old, bool):
         raise InvalidInput(f"{_KEEP_OLD} must be true or false", _KEEP_OLD, "invalid_type")
     own = body.get("secret")

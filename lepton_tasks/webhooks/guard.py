@@ -157,10 +157,15 @@ class EgressGuard:
     def _lookup(self, host: str, port: int) -> asyncio.Future[list[str]]:
         """The lookup of a host that is on the way, so that a dead name takes one thread."""
         key = (host, port)
+
+        def ended(task: asyncio.Future[list[str]]) -> None:
+            del self._lookups[key]
+            if not task.cancelled():
+                task.exception()  # whoever asked may have given up, and nobody need hear of it
+
         if key not in self._lookups:
-            task = asyncio.ensure_future(self._resolve(host, port))
-            self._lookups[key] = task
-            task.add_done_callback(lambda _: self._lookups.pop(key))
+            self._lookups[key] = asyncio.ensure_future(self._resolve(host, port))
+            self._lookups[key].add_done_callback(ended)
         return self._lookups[key]
 
     def _may_reach(self, address: str) -> bool:

@@ -21,8 +21,9 @@ def test_tasks_are_described_well_enough_to_be_called(api: Api) -> None:
 def test_the_openapi_description_names_every_field_of_a_job(api: Api) -> None:
     description = api.client.get("/openapi.json").json()
     post = description["paths"]["/v1/jobs"]["post"]
-    fields = post["requestBody"]["content"]["application/json"]["schema"]["properties"]
-    assert set(fields) == {
+    body = post["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/JobCreate"}
+    assert set(description["components"]["schemas"]["JobCreate"]["properties"]) == {
         "task", "input", "inputs", "options", "priority",
         "ttl_seconds", "run_at", "webhook", "metadata",
     }  # fmt: skip

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from typing import Any
@@ -266,6 +267,26 @@ def test_lookups_of_one_host_at_a_time_share_an_answer() -> None:
 
     assert asyncio.run(run()) == [["1.1.1.1"]] * 19
     assert asked == ["a.test"] * 2
+
+
+def test_a_lookup_that_fails_when_nobody_waits_any_more_is_no_fault() -> None:
+    faults: list[object] = []
+
+    async def nothing(host: str, port: int) -> list[str]:
+        await asyncio.sleep(0)
+        raise UnknownHost("the host has no address")
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        asking = asyncio.create_task(EgressGuard(resolve=nothing).addresses("a.test", 80))
+        await asyncio.sleep(0)
+        asking.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(run())
+    assert faults == []
 
 
 def test_a_lookup_that_fails_fails_for_all_who_wait() -> None:
