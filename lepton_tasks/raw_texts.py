@@ -46,17 +46,12 @@ def read_documents(lines: BinaryIO, name: str) -> Iterator[str]:
         ValueError: a line is wrong; the message names it and quotes nothing of it.
     """
     if name.endswith(".jsonl"):
-        for number, line in _bounded(lines, name):
-            if not line.isspace():
-                yield _text_of(line, f"{name}, line {number}")
+        yield from read_lines(lines, name)
         return
     held: list[str] = []
     size = 0
     for number, line in _bounded(lines, name):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError(f"{name}, line {number}: it is no UTF-8; convert the file") from None
+        text = _decoded(line, f"{name}, line {number}")
         if held and (text.isspace() or size + len(text) > MOST_CHARACTERS):
             yield "".join(held)
             held, size = [], 0
@@ -67,6 +62,22 @@ def read_documents(lines: BinaryIO, name: str) -> Iterator[str]:
         yield "".join(held)
 
 
+def read_lines(lines: BinaryIO, name: str) -> Iterator[str]:
+    """Yield the text of each line that is not blank: its ``text`` where ``name`` is a ``.jsonl``.
+
+    Raises:
+        ValueError: a line is wrong; the message names it and quotes nothing of it.
+    """
+    for number, line in _bounded(lines, name):
+        where = f"{name}, line {number}"
+        if line.isspace():
+            continue
+        if name.endswith(".jsonl"):
+            yield _text_of(line, where)
+        elif not (text := _decoded(line, where)).isspace():
+            yield text.rstrip("\r\n")
+
+
 def _bounded(lines: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := lines.readline(MOST_LINE_BYTES + 1):
@@ -74,6 +85,13 @@ def _bounded(lines: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
         if len(line) > MOST_LINE_BYTES:
             raise ValueError(f"{name}, line {number}: it has over {MOST_LINE_BYTES:,} bytes")
         yield number, line
+
+
+def _decoded(line: bytes, where: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{where}: it is no UTF-8; convert the file") from None
 
 
 def _text_of(line: bytes, where: str) -> str:

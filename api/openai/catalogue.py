@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -35,19 +35,30 @@ class ModelList:
         """Unix seconds at which this process began to serve them."""
         self._settings = settings
         self._lock = asyncio.Lock()
-        self._read: tuple[float, Mapping[str, str]] = (float("-inf"), {})
+        self._read_at = float("-inf")
+        self._models: Sequence[Mapping[str, Any]] = ()
 
     async def tasks_by_name(self, served: Container[str]) -> dict[str, str]:
         """Task by name, aliases first; of tasks in ``served`` alone."""
-        async with self._lock:
-            read_at, names = self._read
-            if time.monotonic() - read_at > KEEP_SECONDS:
-                names = await self._names()
-                self._read = time.monotonic(), names
-        every = {**ALIASES, **names}
+        models = await self._listed(time.monotonic() - KEEP_SECONDS)
+        every = {**ALIASES, **{model["name"]: model["task"] for model in models}}
         return {name: task for name, task in every.items() if task in served}
 
-    async def _names(self) -> dict[str, str]:
+    async def of_engine(self, engine: str) -> frozenset[str]:
+        """Names of the models of an engine, as they are now; none where that cannot be known."""
+        models = await self._listed(time.monotonic())
+        return frozenset(model["name"] for model in models if model["engine"] == engine)
+
+    async def _listed(self, since: float) -> Sequence[Mapping[str, Any]]:
+        """Usable models, by a list that was begun at that monotonic time or later."""
+        async with self._lock:
+            if self._read_at <= since:
+                began = time.monotonic()
+                self._models = await self._ask()
+                self._read_at = began
+            return self._models
+
+    async def _ask(self) -> list[Mapping[str, Any]]:
         child = await asyncio.create_subprocess_exec(
             *_COMMAND,
             env={**os.environ, **self._settings.environment()},
@@ -64,8 +75,8 @@ class ModelList:
             output = b""
         if child.returncode != 0:
             logger.warning("the catalogue cannot be listed; `lepton models list` says why")
-            return {}
-        return {model["name"]: model["task"] for model in orjson.loads(output) if _usable(model)}
+            return []
+        return [model for model in orjson.loads(output) if _usable(model)]
 
 
 def _usable(model: Mapping[str, Any]) -> bool:

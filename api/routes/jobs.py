@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api.answers import errors, tells
 from api.auth import Caller, Tenant
 from api.body import declared_size, read_object, takes
+from api.classifiers import check_classifier
 from api.intake import check_webhook, read_job_request
 from api.putting import put
 from api.schemas import JobAccepted, JobCreate, JobDeleted, JobView, Page
@@ -57,6 +58,7 @@ async def submit(
     else:
         job = await run_in_threadpool(services.producer.admission.admit, tenant, asked)
     await check_webhook(job.webhook, services.guard)
+    await check_classifier(services, job)
     [submitted], used = await put(services.producer, services.tokens, [job])
     response.headers.update(used)
     response.headers["location"] = f"/v1/jobs/{submitted.id}"

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from lepton_tasks.cli.compress import compress
 from lepton_tasks.cli.handover import become, require_package
 from lepton_tasks.settings import load_settings
 
 app = typer.Typer(
     help="Models: what there is, whether it is whole, fetching more, and which version serves."
 )
+app.command()(compress)
 
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait until every running worker of its task has changed.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -16,6 +16,9 @@ from lepton_tasks.nlp.registry import AnyTask, find_tasks
 from lepton_tasks.nlp.retrieval import corpus_of
 from lepton_tasks.requests import Admission, JobRequest
 from lepton_tasks.settings import load_settings
+
+_COMMANDS: Final = {"training": "`lepton train`", "compression": "`lepton models compress`"}
+"""Those that send jobs which take long, by their tasks."""
 
 
 def run(
@@ -95,8 +98,7 @@ def run(
     if not chosen.interactive:
         raise InvalidInput(
             f"{chosen.name} takes minutes to hours: it is a job of a running system, by "
-            f"{'`lepton train`' if chosen.name == 'training' else 'POST /v1/jobs'} or "
-            "Producer.submit",
+            f"{_COMMANDS.get(chosen.name, 'POST /v1/jobs')} or Producer.submit",
             "task",
         )
     options = read_values(option or [], "--option", chosen.options_model.model_json_schema())

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
+from lepton_tasks.cli.catalogue import check_classifier
 from lepton_tasks.cli.jobs import follow_to_end
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.errors import InvalidInput
@@ -117,7 +118,10 @@ def train(
         "serve": serve,
         **{option: value for option, value in given.items() if value},
     }
-    with Producer(running_settings(settings)) as producer:
+    running = running_settings(settings)
+    if base:
+        check_classifier(base, "--base", settings)
+    with Producer(running) as producer:
         job_id = producer.submit("training", item, options=options).id
         if detach:
             typer.echo(job_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,13 +11,14 @@ from lepton_tasks.nlp.base import Example, Task, TaskItem, TaskOptions
 from lepton_tasks.nlp.language import Language
 from lepton_tasks.nlp.long_running import LongRunInput
 
+MOST_TEXTS: Final = 2_000
 Bits = Literal["int8", "fp16"]
 
 
 class CompressionItem(TaskItem):
     """What to compare answers on: ``texts`` of the kind that the model gets."""
 
-    texts: list[str] = Field(min_length=1, max_length=2_000)
+    texts: list[str] = Field(min_length=1, max_length=MOST_TEXTS)
 
 
 class CompressionOptions(TaskOptions):

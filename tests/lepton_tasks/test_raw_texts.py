@@ -6,7 +6,13 @@ import io
 
 import pytest
 
-from lepton_tasks.raw_texts import MOST_CHARACTERS, MOST_LINE_BYTES, read_documents, text_fault
+from lepton_tasks.raw_texts import (
+    MOST_CHARACTERS,
+    MOST_LINE_BYTES,
+    read_documents,
+    read_lines,
+    text_fault,
+)
 
 
 def read(content: str | bytes, name: str = "a.txt") -> list[str]:
@@ -22,6 +28,12 @@ def test_blank_lines_separate_documents_of_a_text() -> None:
 def test_each_line_of_json_is_a_document() -> None:
     lines = '{"text": "今天\\n好", "label": 1}\n\n{"text": "fine"}\n'
     assert read(lines, "a.jsonl") == ["今天\n好", "fine"]
+
+
+def test_each_line_may_be_a_text() -> None:
+    assert list(read_lines(io.BytesIO("一\r\n\n  \n two\n".encode()), "a.txt")) == ["一", " two"]
+    with pytest.raises(ValueError, match="line 2: it is no UTF-8"):
+        list(read_lines(io.BytesIO(b"a\n\xff"), "a.txt"))
 
 
 def test_a_long_document_is_cut_at_the_end_of_a_line() -> None:

@@ -121,7 +121,7 @@ def test_a_text_may_come_on_standard_input(
         (["moderation", "--input", "{"], "--input is not valid JSON"),
         (["moderation", "--input", "[]"], "inputs is empty"),
         (["training", "x"], "a job of a running system, by `lepton train`"),
-        (["compression", "x"], "a job of a running system, by POST /v1/jobs"),
+        (["compression", "x"], "a job of a running system, by `lepton models compress`"),
         (["pairs", "x"], "use --field text=…"),
         (["pairs", "--field", "others=x"], "input.text: Field required"),
         (["pairs", "--field", "text=x", "--field", "colour=red"], "input.colour"),
