@@ -30,7 +30,7 @@ from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.batches import cancel_shards
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.files import insert_file
-from lepton_tasks.store.settle import BATCH_COLUMNS, tell_of_batch
+from lepton_tasks.store.settle import BATCH_COLUMNS, tell_of_batch, tell_of_progress
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 
@@ -163,7 +163,7 @@ class BatchRunStore:
             "output_bytes": output_bytes,
             "error_bytes": error_bytes,
         }
-        return self._write(claim, values, durable=False)
+        return self._database.transact(partial(_progress, claim, values), durable=False)
 
     def finalizing(self, claim: BatchClaim) -> BatchState:
         """Note that all lines are written; from now on it cannot be cancelled. Returns the state.
@@ -283,6 +283,21 @@ def _claim(holder: str, seconds: float, connection: Connection) -> BatchClaim | 
     values["state"] = BatchState(values["state"])
     values["priority"] = Priority(values["priority"])
     return BatchClaim(**values, holder=holder)
+
+
+def _progress(claim: BatchClaim, values: Mapping[str, Any], connection: Connection) -> BatchState:
+    done = batches.c.completed_lines + batches.c.failed_lines
+    before = connection.execute(select(done).where(*_mine(claim))).scalar()
+    row = connection.execute(
+        update(batches)
+        .where(*_mine(claim))
+        .values(values)
+        .returning(*BATCH_COLUMNS, now().label("at"))
+    ).first()
+    if before is None or row is None:
+        raise _lost(claim)
+    tell_of_progress(connection, row, before)
+    return BatchState(row.state)
 
 
 def _finish(

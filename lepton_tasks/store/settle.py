@@ -118,7 +118,9 @@ def settle(
         happened.extend(
             Happened(PROGRESS, row.tenant, row.at, row, batch_data, None, True)
             for row in counted
-            if row.subscribed and _passed_a_tenth(row, done[batch_id])
+            if row.subscribed
+            and row.state == BatchState.IN_PROGRESS
+            and _passed_a_tenth(row.done_items - done[batch_id], row.done_items, row.total_items)
         )
     if done:
         happened.extend(_complete(connection, sorted(done)))
@@ -137,6 +139,22 @@ def complete_batches(connection: Connection, batch_ids: Sequence[str]) -> None:
 def tell_of_batch(connection: Connection, batch: Row[Any]) -> None:
     """Create the deliveries that a batch owes whose state has changed."""
     deliver(connection, owed_deliveries(connection, [_ended(batch)]))
+
+
+def tell_of_progress(connection: Connection, batch: Row[Any], before: int) -> None:
+    """Create what is owed where the lines of an uploaded file have passed a tenth.
+
+    ``batch`` has :data:`BATCH_COLUMNS` and the time, ``at``; ``before`` is how many of its
+    lines were done until now.
+    """
+    done = batch.completed_lines + batch.failed_lines
+    if (
+        batch.subscribed
+        and batch.state == BatchState.IN_PROGRESS
+        and _passed_a_tenth(before, done, batch.total_lines)
+    ):
+        passed = Happened(PROGRESS, batch.tenant, batch.at, batch, batch_data, None, True)
+        deliver(connection, owed_deliveries(connection, [passed]))
 
 
 def deliver(connection: Connection, owed: Sequence[dict[str, Any]]) -> None:
@@ -177,9 +195,10 @@ def _ended(row: Row[Any]) -> Happened:
     )
 
 
-def _passed_a_tenth(row: Row[Any], newly_done: int) -> bool:
-    if row.state != BatchState.IN_PROGRESS or not row.total_items:
-        return False
-    done, total = int(row.done_items), int(row.total_items)
-    before, after = (_TENTHS * count // total for count in (done - newly_done, done))
-    return before < after < _TENTHS
+def _passed_a_tenth(before: int, after: int, total: int) -> bool:
+    """Whether another tenth is full, and it is not the last; never where the total is unknown.
+
+    >>> [_passed_a_tenth(done, done + 4, 20) for done in (0, 4, 16)], _passed_a_tenth(0, 4, 0)
+    ([True, True, False], False)
+    """
+    return total > 0 and _TENTHS * before // total < _TENTHS * after // total < _TENTHS

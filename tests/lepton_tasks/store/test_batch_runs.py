@@ -20,6 +20,7 @@ from lepton_tasks.store.batches import Batch
 from lepton_tasks.store.database import now
 from lepton_tasks.store.store import Store
 from lepton_tasks.store.tables import DeliveryRow
+from tests.support.endpoints import subscribe
 from tests.support.orders import ordered, put
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
@@ -257,3 +258,24 @@ def test_the_deadline_is_on_the_database_s_clock(quick_store: Store) -> None:
     left = claimed(quick_store).seconds_left
     assert left is not None
     assert -60 < left < 0
+
+
+def test_each_tenth_is_told_to_those_who_ask(quick_store: Store) -> None:
+    subscribe(quick_store, events=["batch.progress", "batch.completed"])
+    subscribe(quick_store, events=["batch.failed"])
+    ordered(quick_store, webhook="https://x.test/h")
+    runs = quick_store.batch_runs
+    claim = claimed(quick_store)
+    runs.progress(claim, LineCounts(1), 1, 0)  # of none yet
+    runs.validated(claim, 40)
+    for completed, failed in ((1, 0), (3, 0), (3, 1), (3, 1), (13, 2), (38, 2)):
+        runs.progress(claim, LineCounts(completed, failed), completed, failed)
+    told = events(quick_store)
+    assert {event["type"] for event in told} == {"batch.progress"}
+    counts = [event["data"]["request_counts"] for event in told]
+    assert counts == [
+        {"total": 40, "completed": 3, "failed": 1},
+        {"total": 40, "completed": 13, "failed": 2},
+    ]
+    runs.finish(claim, BatchState.COMPLETED, Made(LineCounts(38, 2)))
+    assert [event["type"] for event in events(quick_store)[2:]] == ["batch.completed"] * 2
