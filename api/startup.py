@@ -33,3 +33,5 @@ def configure_logging(level: str) -> None:
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
+    # It warns of what is wrong with a body, byte by byte; whoever sent it is told.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -47,7 +47,7 @@ async def create(request: Request, tenant: Tenant, services: ServicesDep) -> Fil
         if not draft.size:
             raise InvalidInput("file is empty", "file", "empty_file")
         file_id = new_id("file")
-        await services.disk.run(draft.publish, file_id)
+        await services.disk.run_long(draft.publish, file_id)
 
     def work() -> File:
         name = clean_filename(str(form.filename))

@@ -81,7 +81,7 @@ async def add_part(
         draft = incoming.draft
         if form.filename is None or not draft.size:
             raise InvalidInput("data is missing or empty; send it as a file", "data", "no_file")
-        await services.disk.run(draft.publish_part, upload_id, part_id)
+        await services.disk.run_long(draft.publish_part, upload_id, part_id)
 
     def work() -> Part:
         return services.store.uploads.add_part(
@@ -151,14 +151,14 @@ async def _put_together(
     draft = await disk.run(storage.draft)
     try:
         for part in parts:
-            await disk.run(draft.append, storage.part_path(upload.id, part.id), seen)
+            await disk.run_long(draft.append, storage.part_path(upload.id, part.id), seen)
         if draft.size != upload.size:
             raise StorageUnavailable(f"parts of {upload.id} are not of the sizes of their rows")
         if digest is not None and digest.hexdigest() != md5:
             raise InvalidInput(
                 "the parts do not have this md5; send them again", "md5", "md5_differs"
             )
-        await disk.run(draft.publish, file_id)
+        await disk.run_long(draft.publish, file_id)
     finally:
         await disk.surely(draft.close)
     try:

@@ -15,6 +15,19 @@ def test_work_runs_on_another_thread() -> None:
     assert asyncio.run(ask()) != threading.get_ident()
 
 
+def test_long_work_keeps_none_of_the_rest_waiting() -> None:
+    async def ask() -> None:
+        disk, go = Disk(), threading.Event()
+        long = [asyncio.create_task(disk.run_long(go.wait, 30)) for _ in range(20)]
+        for _ in range(20):
+            await disk.run(threading.get_ident)
+        assert not any(one.done() for one in long)
+        go.set()
+        assert all(await asyncio.gather(*long))
+
+    asyncio.run(ask())
+
+
 def test_what_tidies_up_is_done_though_the_caller_is_cancelled() -> None:
     done: list[str] = []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from api.startup import check_startup
+from api.startup import check_startup, configure_logging
 from lepton_tasks.errors import BrokerUnavailable, ConfigError
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.settings import Settings
@@ -38,3 +39,9 @@ def test_a_key_that_does_not_open_the_endpoints_is_named(tmp_path: Path, redis_u
     check_startup(settings)
     with pytest.raises(ConfigError, match="LEPTON_SECRET_KEY"):
         check_startup(settings.model_copy(update={"secret_key": TEST_KEY}))
+
+
+def test_the_log_is_not_filled_by_what_clients_send() -> None:
+    configure_logging("INFO")
+    assert not logging.getLogger("python_multipart").isEnabledFor(logging.WARNING)
+    assert not logging.getLogger("uvicorn.access").propagate
