@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -341,3 +341,51 @@ def test_batches_are_listed(live: Live, made: dict[str, Batch]) -> None:
     assert [one.created_at for one in listed] == sorted(
         (one.created_at for one in listed), reverse=True
     )
+
+
+def events_of(
+    live: Live, batch: Batch, **headers: str
+) -> Generator[tuple[str, str, bytes], None, None]:
+    """Kind, cursor and data of the events of a stream of results, as they come."""
+    url = f"{live.client.base_url}batches/{batch.id}/results"
+    asked = {
+        "authorization": f"Bearer {live.client.api_key}",
+        "accept": "text/event-stream",
+        **headers,
+    }
+    with httpx.stream("GET", url, headers=asked, timeout=PATIENCE) as answer:
+        assert answer.status_code == 200
+        event: dict[str, str] = {}
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if line:
+                event[name] = value
+                continue
+            if "data" in event:
+                yield event.get("event", "line"), event["id"], event["data"].encode()
+            event = {}
+
+
+def test_results_are_read_while_a_batch_runs_and_are_its_file(live: Live) -> None:
+    batch = live.create(job_lines(), "/v1/jobs")
+    stream = events_of(live, batch)
+    first = [next(stream) for _ in range(3)]
+    stream.close()
+    assert live.client.batches.retrieve(batch.id).status == "in_progress"
+    page: Any = live.client.get(f"/batches/{batch.id}/results?limit=2", cast_to=object)
+    assert [line["cursor"] for line in page["data"]] == [cursor for _, cursor, _ in first[:2]]
+    assert [line["custom_id"] for line in page["data"]] == ["行-0", "行-1"]
+
+    live.client.batches.cancel(batch.id)
+    *rest, done = events_of(live, batch, **{"last-event-id": first[-1][1]})
+    ended = live.client.batches.retrieve(batch.id)
+    whole = live.client.files.content(str(ended.output_file_id)).read()
+    assert b"".join(data + b"\n" for _, _, data in [*first, *rest]) == whole
+    assert (done[0], done[1], orjson.loads(done[2])["status"]) == (
+        "done",
+        str(len(whole)),
+        "cancelled",
+    )
+    wrong: Any = live.client.get(f"/batches/{batch.id}/results?file=errors", cast_to=object)
+    assert {line["error"]["code"] for line in wrong["data"]} == {"batch_cancelled"}
+    assert len(first) + len(rest) + len(wrong["data"]) == DONE + WAITING
