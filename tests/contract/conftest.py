@@ -36,10 +36,10 @@ def bench(
 
 
 @pytest.fixture(scope="module")
-def system(
+def system_settings(
     redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    """A system that stock OpenAI clients call; its decoder never ends a text by itself.
+) -> Settings:
+    """Settings of ``system``; its decoder never ends a text by itself.
 
     A text of 8,000 tokens takes it long enough on any machine for somebody to hang up.
     """
@@ -56,7 +56,7 @@ def system(
         options = { most_running = 4, cache_tokens = 16384 }
         """
     )
-    settings = Settings(
+    return Settings(
         home=folder / "home",
         redis_url=redis_server.url[:-1] + "5",
         lease_seconds=5.0,
@@ -64,8 +64,14 @@ def system(
         max_items_per_job=2,
         catalogues=str(catalogue),
     )
+
+
+@pytest.fixture(scope="module")
+def system(system_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that clients of two kinds call, stock ones of OpenAI's API and our own."""
+    log = tmp_path_factory.mktemp("system") / "worker.log"
     tasks = ["moderation", "embedding", "chat", "generation"]
-    with openai_system(settings, tasks, folder / "worker.log") as running:
+    with openai_system(system_settings, tasks, log) as running:
         yield running
 
 

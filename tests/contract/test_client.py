@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -14,6 +15,8 @@ import pytest
 
 from lepton_tasks import AsyncClient, Client
 from lepton_tasks.client import (
+    BatchFailed,
+    BatchResult,
     DeletedObject,
     IdempotencyMismatch,
     InvalidRequest,
@@ -26,7 +29,9 @@ from lepton_tasks.client import (
 )
 from lepton_tasks.nlp.chat import ChatOutput
 from lepton_tasks.nlp.moderation import ModerationOutput
+from lepton_tasks.settings import Settings
 from lepton_tasks.states import JobState
+from tests.support.io_process import io_process
 from tests.support.openai_system import System
 from tests.support.proxy import Mode, Proxy
 
@@ -36,9 +41,20 @@ LONG = 8_000
 
 
 @pytest.fixture(scope="module")
-def client(system: System) -> Iterator[Client]:
-    with Client(system.url, system.key) as client:
+def client(
+    system: System, system_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """A client of a system that runs batches, too."""
+    log = tmp_path_factory.mktemp("io") / "io.log"
+    with io_process(system_settings, log), Client(system.url, system.key) as client:
         yield client
+
+
+@pytest.fixture
+def proxy(system: System) -> Iterator[Proxy]:
+    """A link to the server that may break."""
+    with Proxy(int(system.url.rpartition(":")[2])) as proxy:
+        yield proxy
 
 
 def test_answers_are_of_the_task_s_own_type(client: Client) -> None:
@@ -85,13 +101,10 @@ def test_a_key_makes_one_job_of_many_calls(client: Client) -> None:
         client.moderation.submit("再见", idempotency_key="order-7")
 
 
-def test_a_lost_answer_makes_no_second_job(client: Client, system: System) -> None:
+def test_a_lost_answer_makes_no_second_job(client: Client, system: System, proxy: Proxy) -> None:
     """The job is stored, its answer is lost on the way: the same job answers the repetition."""
     before = {one.id for one in client.jobs.list()}
-    with (
-        Proxy(int(system.url.rpartition(":")[2])) as proxy,
-        Client(proxy.url(system.url), system.key) as flaky,
-    ):
+    with Client(proxy.url(system.url), system.key) as flaky:
         proxy.hold()
 
         async def submit() -> JobHandle[ModerationOutput]:
@@ -181,6 +194,63 @@ def test_the_client_of_an_event_loop_does_the_same(system: System) -> None:
             assert done == {one.id for one in handles}
 
     asyncio.run(run())
+
+
+def test_a_batch_is_made_on_the_fly_and_read_while_it_runs(
+    client: Client, system: System, proxy: Proxy, tmp_path: Path
+) -> None:
+    """Every line comes once, over a link that breaks again and again."""
+
+    def items() -> Iterator[Any]:
+        for number in range(300):
+            yield (f"评论-{number}", "You are a worthless idiot." if number % 3 else "谢谢")
+        yield ""
+
+    with Client(proxy.url(system.url), system.key) as flaky:
+        batch = flaky.batches.create(items(), task="moderation", metadata={"shop": "7"})
+        assert (batch.batch.metadata, batch.batch.endpoint) == ({"shop": "7"}, "/v1/jobs")
+        results: list[BatchResult[Any]] = []
+        for result in batch.results():
+            results.append(result)
+            if len(results) % 100 == 0:
+                proxy.switch(Mode.RESET)
+                proxy.switch(Mode.PASS)
+    assert [one.custom_id for one in results] == [*(f"评论-{n}" for n in range(300)), "301"]
+    flagged = [getattr(one.output, "flagged", None) for one in results]
+    assert flagged == [*(bool(n % 3) for n in range(300)), None]
+    assert isinstance(results[0].output, ModerationOutput)
+    assert isinstance(results[-1].output, ItemError)
+    known = results[149].cursor
+    assert list(client.batches.results(batch.id, task="moderation", after=known)) == results[150:]
+    ended = client.batches.wait(batch.id)
+    assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 300, 1)
+    path = ended.download(tmp_path / "out.jsonl")
+    assert len(path.read_bytes().splitlines()) == 300
+    assert batch.id in [one.id for one in client.batches.list()]
+
+
+def test_a_batch_that_is_refused_names_the_lines(client: Client) -> None:
+    same = [("a", "x"), ("a", "y")]
+    with pytest.raises(InvalidRequest, match="line 2"):
+        client.batches.create(same, endpoint="/v1/moderations")
+    many = [*(f"text {number}" for number in range(3_000)), ("7", "again")]
+    with pytest.raises(BatchFailed, match="line 3001") as refused:
+        list(client.batches.create(many, endpoint="/v1/moderations").results())
+    assert refused.value.errors[0]["line"] == 3_001
+
+
+def test_a_batch_that_is_cancelled_says_of_each_line_what_became_of_it(client: Client) -> None:
+    batch = client.batches.create(
+        ["Once upon a time"] * 5, task="generation", options={"max_tokens": LONG}
+    )
+    while batch.refresh().status == "validating":  # one that is cancelled then has no lines
+        time.sleep(0.02)
+    assert batch.cancel().status in ("cancelling", "cancelled")
+    results = list(batch.results())
+    assert sorted(one.custom_id for one in results) == ["1", "2", "3", "4", "5"]
+    codes = {one.output.code for one in results if isinstance(one.output, ItemError)}
+    assert "batch_cancelled" in codes
+    assert batch.wait().status == "cancelled"
 
 
 def test_any_other_route_can_be_called(client: Client) -> None:
