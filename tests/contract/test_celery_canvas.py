@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,21 +187,115 @@ def test_a_chord_fails_with_the_part_that_failed(bench: Bench, who: str) -> None
     assert not any("total" in one for one in bench.calls())
 
 
-def test_chains_groups_and_chords_inside_chords(bench: Bench) -> None:
-    inner = chord([bench.noop("a"), bench.noop("bc")], bench.users("total"), app=bench.app)
-    steps = chain(bench.noop("你好"), bench.users("say"), bench.noop(), app=bench.app)
-    made = chord([inner, steps, bench.noop("x")], bench.users("total"), app=bench.app)
-    assert made.apply_async().get(timeout=WAIT) == 3 + 3 + 1
-    fan = chain(
-        bench.users("keep", "四个汉字"),
-        group([bench.noop(), bench.users("keep")], app=bench.app),
-        bench.users("keep"),
-        app=bench.app,
-    )
-    assert fan.apply_async().get(timeout=WAIT) == [{"characters": 4}, "四个汉字"]
-    ends = chain(bench.noop("hi"), group([bench.users("say"), bench.users("keep")], app=bench.app))
-    made = chord([bench.users("keep", 5), ends], bench.users("keep"), app=bench.app)
-    assert made.apply_async().get(timeout=WAIT) == [5, ["字字字", {"characters": 2}]]
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Short names for calls; see ``Bench``."""
+
+    bench: Bench
+
+    def n(self, *args: Any) -> Any:
+        """Count characters: our task."""
+        return self.bench.noop(*args)
+
+    def k(self, *args: Any) -> Any:
+        """Give a value back: somebody's task."""
+        return self.bench.users("keep", *args)
+
+    def t(self) -> Any:
+        """Add counts up: somebody's task."""
+        return self.bench.users("total")
+
+    def s(self) -> Any:
+        """A text one longer than a count: somebody's task."""
+        return self.bench.users("say")
+
+    def chain(self, *steps: Any) -> Any:
+        return chain(*steps, app=self.bench.app)
+
+    def group(self, *tasks: Any) -> Any:
+        return group(list(tasks), app=self.bench.app)
+
+    def chord(self, header: Any, body: Any) -> Any:
+        return chord(header, body, app=self.bench.app)
+
+
+def one(count: int) -> dict[str, int]:
+    """What our task returns."""
+    return {"characters": count}
+
+
+SHAPES: dict[str, tuple[Callable[[Calls], Any], Any]] = {
+    "one part": (lambda c: c.chord([c.n("a")], c.t()), 1),
+    "no part": (lambda c: c.chord([], c.t()), 0),
+    "made as it is sent": (lambda c: c.chord((c.n("字" * n) for n in range(1, 4)), c.t()), 6),
+    "a chain as the body": (
+        lambda c: c.chord([c.n("ab"), c.n("c")], c.chain(c.t(), c.k())),
+        3,
+    ),
+    "a body that ends in a group": (
+        lambda c: c.chord([c.n("a"), c.n("b")], c.chain(c.t(), c.group(c.k(), c.k()))),
+        [2, 2],
+    ),
+    "a group as the body": (
+        lambda c: c.chord([c.n("a")], c.group(c.t(), c.k())),
+        [1, [one(1)]],
+    ),
+    "a chord after a chord": (
+        lambda c: c.chain(c.chord([c.n("ab")], c.t()), c.chord([c.k(), c.k()], c.k())),
+        [2, 2],
+    ),
+    "groups around a task": (
+        lambda c: c.chain(c.group(c.n("a"), c.n("bb")), c.t(), c.group(c.k(), c.k())),
+        [3, 3],
+    ),
+    "a group in the header": (
+        lambda c: c.chord([c.group(c.n("a"), c.n("b")), c.n("c")], c.t()),
+        3,
+    ),
+    "chords in chords": (
+        lambda c: c.chord([c.chord([c.chord([c.n("a"), c.n("b")], c.t()), c.k(5)], c.t())], c.t()),
+        7,
+    ),
+    "chains in chains": (
+        lambda c: c.chord(
+            [c.chain(c.n("ab"), c.chain(c.s(), c.n())), c.chain(c.k(1), c.k())], c.k()
+        ),
+        [one(3), 1],
+    ),
+    "a fan inside a part": (
+        lambda c: c.chord([c.chain(c.n("ab"), c.group(c.s(), c.k()), c.k()), c.n("x")], c.k()),
+        [["字字字", one(2)], one(1)],
+    ),
+    "a part that ends in a group": (
+        lambda c: c.chord([c.k(5), c.chain(c.n("hi"), c.group(c.s(), c.k()))], c.k()),
+        [5, ["字字字", one(2)]],
+    ),
+    "a fan whose body is ours": (
+        lambda c: c.chain(c.k("四个汉字"), c.group(c.k(), c.k()), c.n()),
+        [one(4), one(4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_canvases_inside_canvases(bench: Bench, shape: str) -> None:
+    make, wanted = SHAPES[shape]
+    sent = make(Calls(bench)).apply_async()
+    assert sent.get(timeout=WAIT) == wanted
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_failure_deep_inside_ends_all_that_waits_for_it(bench: Bench, depth: int) -> None:
+    c = Calls(bench)
+    made: Any = c.chain(c.n("ab"), bench.users("fail"), c.n())
+    for _ in range(depth):
+        made = c.chord([made, c.n("x")], c.k())
+    sent = c.chain(made, c.k()).apply_async(link_error=bench.users("failed"))
+    with pytest.raises((ChordError, ValueError)):
+        sent.get(timeout=WAIT)
+    bench.ours.until(lambda: AsyncResult(sent.id, app=bench.app).failed())
+    bench.ours.until(lambda: any("failed" in call for call in bench.calls()))
+    assert not any("keep" in call for call in bench.calls())
 
 
 def test_headers_priorities_and_times(bench: Bench) -> None:
