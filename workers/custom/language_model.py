@@ -7,10 +7,8 @@ import math
 import os
 import shutil
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -18,9 +16,8 @@ import torch
 from tokenizers import Tokenizer
 
 from lepton_tasks.nlp.training import LANGUAGE_MODEL, TrainingOptions
-from lepton_tasks.raw_texts import text_fault
-from workers.custom.languages import scarce
 from workers.custom.naming import check_name, command_of, serves_at_once
+from workers.custom.preparing import TOKENS, prepare
 from workers.custom.texts import Texts
 from workers.custom.writer_card import headline, writer_card
 from workers.custom.writer_size import WriterSize
@@ -30,26 +27,20 @@ from workers.longruns.child import Paused, Request, RunFailed, Speaker
 from workers.longruns.engine import REVISION
 from workers.longruns.process import MODEL_FOLDER
 from workers.quality.generation import measured
-from workers.training.decoder.corpus import read_corpus, write_corpus
-from workers.training.decoder.files import write_json
 from workers.training.decoder.network import Shape, save_model
-from workers.training.decoder.preprocessing import write_tokens
 from workers.training.decoder.shards import Shards
 from workers.training.decoder.trainer import Progress, Recipe, Trainer
 
 ENTRY: Final = {"task": "generation", "engine": "decoder"}
 STEPS: Final = 1_000
 RATE: Final = 3e-3
-HOLDOUT: Final = 0.05
 MOST_MEASURED: Final = 100_000
 """Tokens of each language that the report measures at most."""
 MOST_COUNTED: Final = 2_000_000
 """Tokens that the n-gram model it is compared with is counted over at most."""
 _MOST_THREADS: Final = 4
-_MOST_HELD_OUT: Final = 0.5
-_READ, _TOKENIZED, _TRAINED = 0.02, 0.05, 0.95
-"""Where in the progress the stages end."""
-_CORPUS, _TOKENS, _PREPARED = "corpus", "tokens", "prepared.json"
+_TOKENIZED, _TRAINED = 0.05, 0.95
+"""Shares of the progress between which it trains."""
 _LOSS_STEPS: Final = 20
 
 
@@ -95,7 +86,7 @@ def train_language_model(request: Request, speaker: Speaker) -> Mapping[str, Any
     speaker.progress("measuring", _TRAINED)
     folder = request.folder / MODEL_FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    tokenizer = Tokenizer.from_file(str(request.folder / _TOKENS / TOKENIZER))
+    tokenizer = Tokenizer.from_file(str(request.folder / TOKENS / TOKENIZER))
     save_model(folder, trainer.network, tokenizer)
     report = _measured(trainer.network.float(), prepared.shards, steps)
     if options.require_better:
@@ -133,95 +124,6 @@ def train_language_model(request: Request, speaker: Speaker) -> Mapping[str, Any
         "serve": serves_at_once(options, settings),
     }
     return {"output": output, "made": made}
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Texts as tokens. ``languages`` count the documents; ``unmeasured`` have none held out."""
-
-    shards: Shards
-    trained: int
-    held_out: int
-    languages: Mapping[str, int]
-    unmeasured: tuple[str, ...]
-
-    def warnings(self) -> list[str]:
-        """What to mind of the texts."""
-        return [
-            *scarce(self.languages, "documents"),
-            *(f"{one}: no document was held out, so nothing is known" for one in self.unmeasured),
-        ]
-
-
-def prepare(
-    folder: Path,
-    texts: Texts,
-    options: TrainingOptions,
-    size: WriterSize,
-    identity: str,
-    speaker: Speaker,
-) -> Prepared:
-    """Clean, split and tokenize ``texts`` in ``folder``, unless that was done already.
-
-    Raises:
-        RunFailed: there is too little of them, or a line is wrong.
-        Paused: the run was asked to end; this stage begins anew then.
-    """
-    note = folder / _PREPARED
-    known = orjson.loads(note.read_bytes()) if note.is_file() else {}
-    if known.get("identity") != identity:
-        note.unlink(missing_ok=True)
-        known = {"identity": identity, **_split(folder / _CORPUS, texts, options, speaker)}
-        speaker.progress("tokenizing", _READ)
-        shutil.rmtree(folder / _TOKENS, ignore_errors=True)
-        write_tokens(folder / _CORPUS, folder / _TOKENS, size.vocabulary)
-        write_json(note, known)
-    shards = Shards(folder / _TOKENS)
-    tokens = shards.parts["train"].tokens
-    if tokens <= size.context:
-        raise RunFailed(
-            "wrong_texts",
-            f"{texts.name}: the part to train on has {tokens:,} tokens, and a piece "
-            f"{size.context:,}: send more text, or lower context",
-        )
-    return Prepared(
-        shards, known["trained"], known["held_out"], known["languages"], tuple(known["unmeasured"])
-    )
-
-
-def _split(
-    corpus: Path, texts: Texts, options: TrainingOptions, speaker: Speaker
-) -> dict[str, Any]:
-    """Write the parts of the corpus; what is held out grows until there is something."""
-    share = options.holdout or HOLDOUT
-    while True:
-        documents = ((None, text) for text in _until_paused(texts.documents(), speaker))
-        counts = write_corpus(corpus, documents, share, options.language)
-        if counts.dev or share >= _MOST_HELD_OUT:
-            break
-        share = min(_MOST_HELD_OUT, 2 * share)
-    fault = text_fault(texts.name, counts.train + counts.dev, counts.characters)
-    if fault is None and not (counts.train and counts.dev):
-        fault = f"{texts.name}: both the part to train on and the one held out need documents"
-    if fault is not None:
-        raise RunFailed("wrong_texts", fault)
-    held, trained = (Counter(one for _, one in read_corpus(corpus, part)) for part in _PARTS)
-    return {
-        "trained": counts.train,
-        "held_out": counts.dev,
-        "languages": dict(trained + held),
-        "unmeasured": sorted(trained.keys() - held.keys()),
-    }
-
-
-_PARTS: Final = ("dev", "train")
-
-
-def _until_paused(documents: Iterator[str], speaker: Speaker) -> Iterator[str]:
-    for text in documents:
-        if speaker.pausing:
-            raise Paused
-        yield text
 
 
 class _Watch:
