@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.message import Message
 from typing import Final, Protocol
 
@@ -11,11 +10,10 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from starlette.requests import Request
 
+from api.body import chunks, declared_size
 from api.errors import ApiError
 from lepton_tasks.errors import InvalidInput
 
-IDLE_SECONDS: Final = 60.0
-"""How long nothing may come of a body."""
 OVERHEAD_BYTES: Final = 1 << 20
 """Most bytes of a body that are not the file's."""
 _MOST_FIELDS: Final = 16
@@ -56,15 +54,14 @@ async def read_form(
     Raises:
         InvalidInput: the body is no form, is cut short, or has parts that it may not have; or
             what ``check`` raises.
-        ApiError: 413 the file is too large, 408 nothing came for a minute.
+        ApiError: 413 the file is too large, 408 the rest does not come.
         ClientDisconnect: the client is gone.
     """
     reader = _Reader(_boundary(request), file_field, check)
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most_bytes + OVERHEAD_BYTES:
+    if (declared_size(request) or 0) > most_bytes + OVERHEAD_BYTES:
         raise file_too_large(too_large, file_field)
     taken = read = 0
-    async for chunk in _chunks(request):
+    async for chunk in chunks(request):
         read += len(chunk)
         for piece in reader.feed(chunk):
             taken += len(piece)
@@ -191,24 +188,6 @@ def _boundary(request: Request) -> str:
     if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
         raise _wrong("send the file as multipart/form-data, with its boundary in content-type")
     return boundary
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                chunk = await anext(stream, None)
-        except TimeoutError:
-            raise ApiError(
-                408,
-                "upload_stalled",
-                f"nothing came for {IDLE_SECONDS:.0f} s; nothing was kept, send it again",
-                headers={"connection": "close"},
-            ) from None
-        if chunk is None:
-            return
-        yield chunk
 
 
 def file_too_large(message: str, param: str) -> ApiError:
