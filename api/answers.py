@@ -17,11 +17,13 @@ ERRORS: Final[Mapping[int, str]] = {
     409: "The state that it is in does not allow it.",
     410: "It was deleted, or has expired.",
     413: "The body is too large.",
+    416: "The file has no such bytes.",
     422: "A field or a parameter is wrong; `param` names it.",
     429: "Too much of the tenant's waits, or comes too fast; nothing was accepted.",
     500: "The model failed on this input.",
     503: "What is needed cannot be used at the moment; nothing was accepted.",
     504: "The answer took longer than calls wait.",
+    507: "There is no room for files on the disk; nothing was kept.",
 }
 OPENAI_BAD_REQUEST: Final = (
     "The request cannot be read, or a field or a parameter is wrong; `param` names it."

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Header, Query, Response
 
+from api.answers import errors
 from api.auth import Tenant
 from api.batch_schemas import BatchId
 from api.openai.route import OpenAiRoute
@@ -38,7 +39,8 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
             },
             "text/event-stream": {"schema": {"type": "string"}},
         },
-    }
+    },
+    **errors(410),
 }
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=OpenAiRoute)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors
 from api.auth import Tenant
 from api.content import Content, etag, open_content, part_asked_for
 from api.file_schemas import FIELDS, FORM, FileDeleted, FileView
@@ -25,10 +26,17 @@ logger = logging.getLogger(__name__)
 
 MAX_PAGE: Final = 10_000
 
+_BYTES: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_CONTENT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "All of it.", "content": _BYTES},
+    206: {"description": "The part that `Range` asks for.", "content": _BYTES},
+    **errors(416),
+}
+
 router = APIRouter(prefix="/v1/files", tags=["files"], route_class=OpenAiRoute)
 
 
-@router.post("", openapi_extra=FORM)
+@router.post("", openapi_extra=FORM, responses=errors(507))
 async def create(request: Request, tenant: Tenant, services: ServicesDep) -> FileView:
     """Upload a file in one request, of any length up to `LEPTON_FILE_BYTES`.
 
@@ -94,11 +102,7 @@ async def read(file_id: str, tenant: Tenant, services: ServicesDep) -> FileView:
     return FileView.of(await run_in_threadpool(services.store.files.get, tenant, file_id))
 
 
-@router.get(
-    "/{file_id}/content",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
-)
+@router.get("/{file_id}/content", response_class=Response, responses=_CONTENT)
 async def read_content(
     file_id: str, request: Request, tenant: Tenant, services: ServicesDep
 ) -> Response:
@@ -113,7 +117,7 @@ async def read_content(
     return Content(content, file, services.disk, part)
 
 
-@router.delete("/{file_id}")
+@router.delete("/{file_id}", responses=errors(409))
 async def delete(file_id: str, tenant: Tenant, services: ServicesDep) -> FileDeleted:
     """Delete a file. One that a batch reads which has not ended answers 409, `file_in_use`."""
     await run_in_threadpool(services.store.files.delete, tenant, file_id)

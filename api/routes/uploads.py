@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.answers import errors
 from api.auth import Tenant
 from api.body import SMALL_BYTES, read_fields, read_object, takes
 from api.file_schemas import PART_FORM, PartView, UploadComplete, UploadCreate, UploadView
@@ -60,7 +61,7 @@ async def create(request: Request, tenant: Tenant, services: ServicesDep) -> Upl
     return UploadView.of(await run_in_threadpool(work))
 
 
-@router.post("/{upload_id}/parts", openapi_extra=PART_FORM)
+@router.post("/{upload_id}/parts", openapi_extra=PART_FORM, responses=errors(507))
 async def add_part(
     upload_id: str, request: Request, tenant: Tenant, services: ServicesDep
 ) -> PartView:
@@ -100,7 +101,7 @@ async def add_part(
         raise
 
 
-@router.post("/{upload_id}/complete", openapi_extra=takes(UploadComplete))
+@router.post("/{upload_id}/complete", openapi_extra=takes(UploadComplete), responses=errors(507))
 async def complete(
     upload_id: str, request: Request, tenant: Tenant, services: ServicesDep
 ) -> UploadView:
