@@ -74,6 +74,29 @@ def test_a_failure_while_publishing_leaves_nothing(
     assert len(everything(storage)) == 1
 
 
+def test_content_is_durable_before_it_is_in_its_place_and_its_place_after(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(storage)
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note_fsync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "content")
+        fsync(descriptor)
+
+    def note_rename(path: Path, target: Path) -> Path:
+        done.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    first = stored(storage)
+    new_shard = ["folder"] if len(storage.shards()) == 2 else []
+    assert done == ["content", *new_shard, "rename", "folder"]
+    assert storage.path(first).exists()
+
+
 @pytest.mark.parametrize("reads", [False, True])
 def test_files_are_appended_whole(storage: FileStorage, tmp_path: Path, reads: bool) -> None:
     content = os.urandom(2 * BLOCK + 17)
