@@ -102,7 +102,7 @@ def add_usage(usage: dict[str, int], body: Mapping[str, Any]) -> None:
     {'input_tokens': 5, 'output_tokens': 4, 'total_tokens': 9}
     """
     told = body.get("usage")
-    if not isinstance(told, Mapping):
+    if not isinstance(told, dict):
         return
     for ours, theirs in _USAGE:
         count = told.get(theirs, 0)
@@ -116,5 +116,5 @@ def _response(bare: str, status: int, body: Mapping[str, Any]) -> dict[str, Any]
 
 def _model(job: Job) -> str | None:
     model = (job.result or {}).get("model")
-    name = model.get("name") if isinstance(model, Mapping) else None
+    name = model.get("name") if isinstance(model, dict) else None
     return name if isinstance(name, str) else None

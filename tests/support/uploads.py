@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -51,24 +52,28 @@ class Yard:
         admission = Admission(find_tasks(), settings.max_items_per_job)
         self.bench = Bench(self.producer, self.storage, admission, **more)
 
-    def upload(self, content: bytes, tenant: str = TENANT) -> str:
-        """Store a file; returns its id."""
+    def upload(self, content: bytes | Path, tenant: str = TENANT) -> str:
+        """Store a file, or a copy of one; returns its id."""
         file_id = new_id("file")
         with self.storage.draft() as draft:
-            draft.write(content)
+            if isinstance(content, Path):
+                draft.append(content)
+            else:
+                draft.write(content)
             draft.publish(file_id)
-        self.store.files.create(tenant, file_id, "batch", "in.jsonl", len(content))
+            size = draft.size
+        self.store.files.create(tenant, file_id, "batch", "in.jsonl", size)
         return file_id
 
     def order(
         self,
-        content: bytes | Iterable[Mapping[str, Any]],
+        content: bytes | Path | Iterable[Mapping[str, Any]],
         endpoint: str = "/v1/jobs",
         tenant: str = TENANT,
         **fields: Any,
     ) -> Batch:
         """Store a file and order a batch of it."""
-        data = content if isinstance(content, bytes) else packed(content)
+        data = content if isinstance(content, bytes | Path) else packed(content)
         body = {"input_file_id": self.upload(data, tenant), "endpoint": endpoint, **fields}
         order = read_order(body, None)
         return self.store.batch_orders.create(tenant, new_id("batch"), order).batch
