@@ -10,6 +10,7 @@ from kombu import Exchange, Queue
 from lepton_tasks.celery.broker import broker_settings
 from lepton_tasks.queues import UNACKED_KEY, Priority, queue_name, route_task
 from lepton_tasks.settings import Settings
+from lepton_tasks.transport.once import once_transport
 
 BACKEND = "lepton_tasks.celery.backend:StoreBackend"
 _SEND_SECONDS = 2.0
@@ -68,7 +69,7 @@ def make_app(settings: Settings, tasks: Iterable[str]) -> Celery:
 
 
 def make_sending_app(settings: Settings) -> Celery:
-    """Build an app that only sends what is owed: at once or not at all, and tried again later.
+    """Build an app that only sends what is owed: at once or later, and each message once.
 
     Raises:
         ConfigError: the URL of Redis is wrong.
@@ -81,6 +82,7 @@ def make_sending_app(settings: Settings) -> Celery:
             "socket_timeout": _SEND_SECONDS,
         },
         broker_pool_limit=2,
+        broker_transport=once_transport(app.conf.broker_url),
         task_publish_retry=False,
     )
     return app
