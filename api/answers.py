@@ -14,6 +14,7 @@ ERRORS: Final[Mapping[int, str]] = {
     400: "The request cannot be read: a NUL in its URL, or a body that is not JSON.",
     401: "There is no API key, or not a valid one.",
     404: "The tenant has nothing of this name.",
+    408: "The body did not come in time.",
     409: "The state that it is in does not allow it.",
     410: "It was deleted, or has expired.",
     413: "The body is too large.",

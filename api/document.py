@@ -104,7 +104,7 @@ def _common_errors(
     if "{" in path or "after" in judged:
         yield 404, ERRORS[404]
     if body:
-        yield 413, ERRORS[413]
+        yield from ((status, ERRORS[status]) for status in (408, 413))
     if (body or judged) and not openai:
         yield 422, ERRORS[422]
 

@@ -46,7 +46,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=OpenAiRoute)
 
 
-@router.get("/{batch_id}/results", response_class=Response, responses=_RESPONSES)
+@router.get("/{batch_id}/results", response_class=Response, responses=_RESPONSES | errors(410))
 async def read_results(
     batch_id: BatchId,
     tenant: Tenant,

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from lepton_tasks.broker.wakeups import announce
 from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.store.store import Store
+from tests.support.conformance import our_conformance
 
 ENDPOINTS = "/v1/webhook_endpoints"
 PUBLIC_HOOK = "https://1.1.1.1/hooks"
@@ -63,8 +64,16 @@ class Api:
     def call(self, method: str, url: str, tenant: str = "acme", **more: Any) -> Answer:
         """Send a request with a tenant's key."""
         headers = {"authorization": f"Bearer {self.keys[tenant]}"} | more.pop("headers", {})
-        response: Answer = self.client.request(method, url, headers=headers, **more)
-        return response
+        response = self.client.request(method, url, headers=headers, **more)
+        our_conformance().check(
+            method,
+            url,
+            response.status_code,
+            response.headers.get("content-type", ""),
+            response.content,
+        )
+        answer: Answer = response
+        return answer
 
     def submit(self, tenant: str = "acme", **body: Any) -> Answer:
         """Post a moderation job."""
