@@ -43,6 +43,10 @@ def train(
         int,
         typer.Option(help="Last layers to tune (2), or layers of a language model (3)."),
     ] = 0,
+    rank: Annotated[
+        int,
+        typer.Option(help="lora: of the adapters (16); top-layers: store adapters of that rank."),
+    ] = 0,
     steps: Annotated[int, typer.Option(help="language-model: steps to take (1,000).")] = 0,
     width: Annotated[int, typer.Option(help="language-model: a multiple of 32 (160).")] = 0,
     vocabulary: Annotated[int, typer.Option(help="language-model: tokens to learn (4,096).")] = 0,
@@ -101,6 +105,7 @@ def train(
         "task": task,
         "epochs": epochs,
         "layers": layers,
+        "rank": rank,
         "steps": steps,
         "width": width,
         "vocabulary": vocabulary,

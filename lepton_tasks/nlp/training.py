@@ -76,8 +76,9 @@ class TrainingOptions(TaskOptions):
 
     ``ngram-head`` learns weights of hashed n-grams, ``encoder-head`` weights over the vectors of
     the base's encoder, ``lora`` also tunes the last ``layers`` (2) of that encoder by low-rank
-    adapters, ``top-layers`` a copy of these layers, whole. ``epochs`` are passes over the rows for
-    both of these, rounds of ten steps for heads.
+    adapters of ``rank`` (16), ``top-layers`` a copy of these layers, whole; with ``rank`` it is
+    stored as the nearest adapters of that rank. ``epochs`` are passes over the rows for both of
+    these, rounds of ten steps for heads.
 
     ``language-model`` learns a tokenizer and a decoder for the task generation, from nothing:
     ``vocabulary`` tokens (4,096), ``layers`` (3) of ``width`` (160), ``steps`` (1,000) of ``batch``
@@ -98,6 +99,7 @@ class TrainingOptions(TaskOptions):
     task: Literal["classification", "sentiment"] | None = None
     epochs: int | None = Field(default=None, ge=1, le=100)
     layers: int | None = Field(default=None, ge=1, le=24)
+    rank: int | None = Field(default=None, ge=1, le=128)
     steps: int | None = Field(default=None, ge=1, le=1_000_000)
     width: int | None = Field(default=None, ge=32, le=1_024, multiple_of=32)
     vocabulary: int | None = Field(default=None, ge=300, le=1 << 16)
@@ -114,6 +116,13 @@ class TrainingOptions(TaskOptions):
     def _of_classifiers(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and info.data.get("method") == LANGUAGE_MODEL:
             raise ValueError(f"{LANGUAGE_MODEL} does not take it; leave it out")
+        return value
+
+    @field_validator("rank")
+    @classmethod
+    def _of_layers(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("method") not in ("lora", "top-layers", None):
+            raise ValueError("only the methods lora and top-layers take it")
         return value
 
     @field_validator("steps", "width", "vocabulary", "context", "batch", "rate")

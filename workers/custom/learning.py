@@ -18,6 +18,7 @@ from workers.engines.tuned import WHOLE
 from workers.features.ngrams import NgramSpec
 from workers.longruns.child import RunFailed
 from workers.training.classifier import SoftmaxHead
+from workers.training.reducing import reduced
 from workers.training.upper_layers import AdaptedLayers, UpperLayers, WholeLayers, bert_of
 from workers.training.upper_run import UpperRecipe, UpperRun
 
@@ -25,7 +26,7 @@ NGRAM_STRENGTH: Final = 10.0
 DENSE_STRENGTH: Final = 30.0
 WHOLE_RATE: Final = 2e-4
 WHOLE_DROPOUT: Final = 0.1
-_RANK: Final = 16
+RANK: Final = 16
 _LOSS_STEPS: Final = 20
 
 Say = Callable[..., None]
@@ -137,7 +138,7 @@ class Learner:
             kept = self.keeper.finish(
                 unit,
                 {
-                    **made.tensors,
+                    **tuning.stored(made.tensors),
                     "head": torch.from_numpy(made.head.weights),
                     "bias": torch.from_numpy(made.head.bias),
                 },
@@ -150,7 +151,8 @@ class Learner:
 class Tuning:
     """How the last ``layers`` of an encoder are tuned: by adapters, or ``whole``.
 
-    ``upper`` are tensors of layers that were tuned before, which go on being tuned.
+    ``upper`` are tensors of layers that were tuned before, which go on being tuned. ``rank`` is
+    that of adapters, also of those that whole layers are stored as; None for the usual, or whole.
     """
 
     encoder: SentenceEncoder
@@ -159,6 +161,7 @@ class Tuning:
     layers: int
     epochs: int
     seed: int
+    rank: int | None = None
 
     def recipe(self) -> UpperRecipe:
         """Which layers, and how.
@@ -176,8 +179,18 @@ class Tuning:
                 "wrong_method",
                 "the base's layers were tuned whole: take top-layers, or encoder-head",
             )
-        rank = rank_of(self.upper) if self.upper else _RANK
+        rank = rank_of(self.upper) if self.upper else self.rank or RANK
+        if self.rank not in (None, rank):
+            raise RunFailed(
+                "wrong_method", f"the base's adapters have the rank {rank}: leave out rank"
+            )
         return UpperRecipe(first, rank=rank, epochs=self.epochs, dropout=0.0)
+
+    def stored(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What was learned, as it is stored: a copy of layers reduced where a rank is given."""
+        if not self.whole or self.rank is None:
+            return tensors
+        return reduced(tensors, bert_of(self.encoder), self.rank)
 
     def make(self, recipe: UpperRecipe) -> UpperLayers:
         """The layers as they begin."""

@@ -209,6 +209,7 @@ class Maker:
             options.layers or LAYERS,
             options.epochs or EPOCHS,
             options.seed,
+            options.rank,
         )
         return self.learner.tuned(
             f"{group.language}-{options.method}",

@@ -84,6 +84,7 @@ def test_rows_are_for_classifiers_and_texts_for_language_models() -> None:
         ({"model": "m", "holdout": 0.9}, "options.holdout"),
         ({"model": "m", "task": "moderation"}, "options.task"),
         ({"model": "m", "steps": 5}, "options.steps"),
+        ({"model": "m", "rank": 5}, "options.rank"),
         ({"model": "m", "method": "lora", "width": 64}, "options.width"),
         ({"model": "m", "method": "language-model", "width": 33}, "options.width"),
         ({"model": "m", "method": "language-model", "base": "sentiment"}, "options.base"),

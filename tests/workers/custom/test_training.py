@@ -157,6 +157,18 @@ def test_an_encoder_and_its_layers_are_learned_over(home: Path, run: Train) -> N
             name = f"{method}-on-{base}"
             again = run(rows, model=name, base=f"on-{base}", method=method, epochs=12, layers=1)
             assert served(home, again, rows) >= 0.8
+    own = {"base": "blank", "method": "top-layers", "epochs": 12, "layers": 1}
+    small = run(rows, model="reduced", rank=4, **own)
+    assert served(home, small, rows) >= 0.8
+    stored = [
+        (home / name / "model" / "model.safetensors").stat().st_size
+        for name in ("reduced", "on-top-layers")
+    ]
+    assert stored[0] < stored[1]
+    again = run(rows, model="on-reduced", **{**own, "base": "reduced"})
+    assert served(home, again, rows) >= 0.8
+    with pytest.raises(RunFailed, match="adapters have the rank 16"):
+        run(rows, model="no-rank", base="on-lora", method="lora", rank=4)
     with pytest.raises(RunFailed, match="were tuned whole: take top-layers"):
         run(rows, model="no-lora", base="on-top-layers", method="lora")
 
