@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     data_folder: Path | None = None
     """Folder of the files that training jobs may name, as the workers for them see it."""
     training_file_mb: int = Field(default=1024, ge=1)
-    """Largest file that a training reads."""
+    """Largest file of raw text that the training of a language model reads."""
     training_memory_mb: int = Field(default=4096, ge=256)
     """Most memory that the training of a language model may need, by an estimate of its size."""
     run_hours: float = Field(default=24.0, gt=0, le=720)

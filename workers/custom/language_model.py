@@ -60,7 +60,8 @@ def train_language_model(request: Request, speaker: Speaker) -> Mapping[str, Any
     check_name(options.model, ENTRY["task"], ENTRY["engine"], settings)
     speaker.progress("reading", 0.0)
     texts = Texts.of(request.item, settings)
-    what = [REVISION, options.model_dump(mode="json"), texts.digest(), torch.get_num_threads()]
+    digest = texts.digest()
+    what = [REVISION, options.model_dump(mode="json"), digest, torch.get_num_threads()]
     identity = hashlib.sha256(orjson.dumps(what)).hexdigest()
     prepared = prepare(request.folder, texts, options, size, identity, speaker)
     steps = options.steps or STEPS
@@ -119,7 +120,7 @@ def train_language_model(request: Request, speaker: Speaker) -> Mapping[str, Any
             "seed": options.seed,
             "command": command,
             "options": options.model_dump(mode="json"),
-            "texts": texts.digest(),
+            "texts": digest,
         },
         "serve": serves_at_once(options, settings),
     }
