@@ -25,11 +25,6 @@ from lepton_tasks.store.files import File
 logger = logging.getLogger(__name__)
 
 MAX_PAGE: Final = 10_000
-_CONTENT: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"application/octet-stream": {}}},
-    206: {"content": {"application/octet-stream": {}}, "description": "The part asked for."},
-}
-
 _BYTES: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "All of it.", "content": _BYTES},
