@@ -259,7 +259,7 @@ def test_any_other_route_can_be_called(client: Client) -> None:
 
 
 def test_the_page_of_the_client_says_what_happens(
-    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every example of docs/sdk.md is run, and prints what its last comments say."""
     monkeypatch.setenv("LEPTON_BASE_URL", f"{system.url}/v1")
