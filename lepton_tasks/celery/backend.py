@@ -8,6 +8,7 @@ is kept beside them. Chords are counted by the store (`lepton_tasks/store/chords
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -55,15 +56,19 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
             raise ConfigError(f"result_serializer must be json, and is {self.serializer}")
         self._store_url = url
         self._opened: Store | None = None
+        self._opened_by = 0
         self._waiter: Waiter | None = None
         self._announcing: Any = None
 
     @property
     def _store(self) -> Store:
+        if self._opened is not None and self._opened_by != os.getpid():
+            self._opened.database.leave_to_parent()  # this is a child of a prefork pool
         if self._opened is None:
             database = Database(self._store_url)
             check_schema(database)
             self._opened = Store(database)
+        self._opened_by = os.getpid()
         return self._opened
 
     @property

@@ -14,7 +14,7 @@ from lepton_tasks.canvas.following import Failure, Following, after_failure, aft
 from lepton_tasks.ids import new_id
 from lepton_tasks.states import JobState
 from lepton_tasks.store.canvas_tables import CanvasRow, FollowUpRow
-from lepton_tasks.store.chords import count_parts, expect_chord
+from lepton_tasks.store.chords import count_parts, expect_chord, knows_body
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.task_results import put_failures
 
@@ -53,7 +53,7 @@ class CanvasStore:
 def add_canvas(connection: Connection, job_id: str, canvas: Canvas) -> None:
     """Keep what is to follow a job that was just adopted."""
     connection.execute(insert(canvases).values(job_id=job_id, detail=canvas.dump()))
-    if canvas.group is not None:
+    if canvas.group is not None and not knows_body(connection, canvas.group):
         write_down(connection, expect_chord(connection, canvas.group, body=canvas.chord))
 
 

@@ -28,6 +28,16 @@ _PAGE = 500
 _SEEN = [chords.c[name] for name in ("id", "size", "counted", "body", "layout", "ended_at")]
 
 
+def knows_body(connection: Connection, chord_id: str) -> bool:
+    """Whether a chord's body is known, or was called already; looks without a lock."""
+    row = connection.execute(
+        select(chords.c.body.is_not(None).label("known"), chords.c.ended_at).where(
+            chords.c.id == chord_id
+        )
+    ).first()
+    return row is not None and (row.known or row.ended_at is not None)
+
+
 def expect_chord(
     connection: Connection,
     chord_id: str,

@@ -209,6 +209,10 @@ class Database:
         """Close pooled connections."""
         self.engine.dispose()
 
+    def leave_to_parent(self) -> None:
+        """Forget pooled connections in a process that was forked: they are its parent's."""
+        self.engine.dispose(close=False)
+
 
 def _make_private(path: Path) -> None:
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 
 import pytest
 import redis
@@ -162,3 +163,20 @@ def test_parts_of_a_chord_that_other_workers_ran_are_counted(
         [message] = messages_of(client, "users")
     assert message["headers"]["id"] == "b"
     assert json.loads(base64.b64decode(message["body"]))[0] == [[10, 20]]
+
+
+def test_a_forked_child_has_connections_of_its_own(
+    store: Store, live: Settings, app: Celery
+) -> None:
+    app.backend.mark_as_done("mine", 1, context("mine"))
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            app.backend.mark_as_done("mine-2", 2, context("mine-2"))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert AsyncResult("mine", app=app).get(timeout=10) == 1
+    assert AsyncResult("mine-2", app=app).get(timeout=10) == 2
