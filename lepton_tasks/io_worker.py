@@ -109,7 +109,7 @@ async def _run(
         tasks.create_task(_each_second("file-sweeper", sweeper.sweep, stop))
         tasks.create_task(listen(settings.redis_url, sender.wake, stop))
         if settings.batches_at_once:
-            runners.start()
+            runners.start(lambda: loop.call_soon_threadsafe(sender.wake))
         on_ready()
         await stop.wait()
         logger.info("stopping")

@@ -40,10 +40,10 @@ from lepton_tasks.bulk.conveyor import WINDOW, Conveyor, Dealt
 from lepton_tasks.bulk.errors import RunStopped, ShardMismatch
 from lepton_tasks.bulk.feeder import Feeder
 from lepton_tasks.bulk.lines import Problem
-from lepton_tasks.bulk.outputs import Outputs
+from lepton_tasks.bulk.outputs import Outputs, OutputsBusy
 from lepton_tasks.bulk.physical import InputFile
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE, Shard, cut_lines
-from lepton_tasks.errors import InvalidInput
+from lepton_tasks.errors import InvalidInput, StorageUnavailable
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.ids import new_id
 from lepton_tasks.jobs import NewJob, Payload
@@ -62,6 +62,8 @@ ERRORS: Final = "errors.jsonl"
 """Name of that of the lines without."""
 MOST_CHARACTERS: Final = 4_000_000
 """Bound of the lines of one batch that are in flight."""
+_PAGE_ITEMS: Final = 256
+"""Few, since vectors are large and several batches run side by side."""
 _POLL_SECONDS: Final = 0.5
 _SETTLE_SECONDS: Final = 0.02
 _CHECKPOINT_SECONDS: Final = 1.0
@@ -168,8 +170,8 @@ class UploadedRun:
         try:
             with self._input() as file:
                 verdict = validate(file, claim.endpoint, folder / _IDS, self._look)
-        except InvalidInput as error:
-            return self._refuse_file(error)
+        except _NoInput:
+            return self._refuse_file()
         except _Cancelled:
             return runs.refuse(claim, [])
         if verdict.faults:
@@ -185,28 +187,35 @@ class UploadedRun:
         if self._watch.cancelling:
             raise _Cancelled
 
-    def _refuse_file(self, error: InvalidInput) -> BatchState:
+    def _refuse_file(self) -> BatchState:
         self._runs.cancel_shards(self._claim)
-        fault = LineFault("file_unreadable", None, str(error))
+        fault = LineFault("file_unreadable", None, "the content of the file could not be read")
         return self._runs.refuse(self._claim, [fault.dump()])
 
     def _input(self) -> InputFile:
+        """Open the input: it was there, so where it is not, its folder is away for now."""
         try:
             return InputFile(self._bench.storage.path(self._claim.input_file_id or ""))
         except (InvalidInput, ValueError) as error:
-            raise InvalidInput("the content of the input file cannot be read") from error
+            if self._watch.overdue or self._watch.cancelling:
+                raise _NoInput from error
+            raise StorageUnavailable(
+                "its input cannot be read; is LEPTON_FILES_FOLDER the folder of the API, and there?"
+            ) from error
 
     def _answer(self, folder: Path) -> BatchState:
         try:
             outputs = Outputs(folder / OUTPUT, folder / ERRORS)
-        except InvalidInput as error:
+        except OutputsBusy as error:
             raise FileBusy(str(error)) from error
+        except InvalidInput as error:
+            raise RunStopped(str(error)) from error
         with outputs:
             journal = self._journal(folder, outputs)
             try:
                 self._run_lines(folder, outputs, journal)
-            except InvalidInput as error:
-                return self._refuse_file(error)
+            except _NoInput:
+                return self._refuse_file()
             except ShardMismatch:
                 self._distrusted = True
                 raise
@@ -266,6 +275,7 @@ class UploadedRun:
                 next_ordinal=journal.next_ordinal,
                 window=bench.window,
                 characters=MOST_CHARACTERS,
+                page_items=_PAGE_ITEMS,
             )
             while not belt.empty:
                 self._watch.check()
@@ -324,3 +334,7 @@ class UploadedRun:
 
 class _Cancelled(Exception):
     """The tenant has cancelled the batch while its file was read."""
+
+
+class _NoInput(Exception):
+    """The input cannot be read, and is not waited for any more."""

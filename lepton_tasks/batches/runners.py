@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,7 @@ class Runners:
         self._poll_seconds = poll_seconds
         self._places: dict[str, _Place] = {}
         self._lock = threading.Lock()
+        self._on_end: Callable[[], object] = lambda: None
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._threads = [
@@ -65,8 +67,9 @@ class Runners:
             threading.Thread(target=self._renew, name="batch-leases", daemon=True),
         ]
 
-    def start(self) -> None:
-        """Begin to claim batches."""
+    def start(self, on_end: Callable[[], object] = lambda: None) -> None:
+        """Begin to claim batches; ``on_end`` is called, from any thread, when one has ended."""
+        self._on_end = on_end
         for thread in self._threads:
             thread.start()
 
@@ -171,6 +174,7 @@ class Runners:
             else:
                 outage.over()
                 logger.info("batch %s is %s", claim.id, ended)
+                self._on_end()
                 return 0.0
 
     def _leave(self, claim: BatchClaim, again_after: float) -> None:

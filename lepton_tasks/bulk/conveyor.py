@@ -20,7 +20,7 @@ from lepton_tasks.jobs import Job
 
 WINDOW: Final = 4_096
 """Lines in flight."""
-_PAGE_ITEMS: Final = 1_024
+PAGE_ITEMS: Final = 1_024
 """Outputs that are read at a time, about."""
 
 Finished = Callable[[int, int], Sequence[Job]]
@@ -43,18 +43,21 @@ class Conveyor:
         next_ordinal: int = 0,
         window: int = WINDOW,
         characters: int = sys.maxsize,
+        page_items: int = PAGE_ITEMS,
     ) -> None:
         """``write`` takes the lines of a cut; ``next_cut`` is the first that it gets.
 
         ``next_ordinal`` is that of the first shard from there on.
 
-        ``characters`` bounds the texts of the lines in flight, about.
+        ``characters`` bounds the texts of the lines in flight, ``page_items`` the outputs that
+        are read at a time, about.
         """
         self._feeder = feeder
         self._finished = finished
         self._write = write
         self._window = window
         self._most_characters = characters
+        self._page_items = page_items
         self._flying: deque[InFlight] = deque()
         self._ready: deque[Job] = deque()
         self._lines = 0
@@ -114,7 +117,7 @@ class Conveyor:
         shards = items = 0
         for cut in self._flying:
             items += cut.items
-            if items > _PAGE_ITEMS:
+            if items > self._page_items:
                 break
             shards += cut.shards
         return shards

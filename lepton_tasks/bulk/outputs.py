@@ -22,6 +22,10 @@ from lepton_tasks.managed import Closing
 _BUFFER: Final = 1 << 18
 
 
+class OutputsBusy(InvalidInput):
+    """Another run has the files open."""
+
+
 class Outputs(Closing):
     """Both files, open for this run alone until :meth:`close`."""
 
@@ -29,7 +33,8 @@ class Outputs(Closing):
         """Open the files, making those that do not exist; nothing is cut off yet.
 
         Raises:
-            InvalidInput: one cannot be opened, or another run is writing it.
+            InvalidInput: one cannot be opened.
+            OutputsBusy: another run is writing it.
         """
         self._paths = (out, errors)
         self._out = _open(out)
@@ -117,5 +122,5 @@ def _open(path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise InvalidInput(f"another run is writing {path}; wait for it", "--output") from error
+        raise OutputsBusy(f"another run is writing {path}; wait for it", "--output") from error
     return file

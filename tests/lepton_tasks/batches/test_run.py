@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from sqlalchemy import select
 
 from lepton_tasks.batches import run
@@ -18,7 +19,7 @@ from lepton_tasks.batches.run import FileBusy, UploadedRun
 from lepton_tasks.batches.watch import Interrupted, Watch
 from lepton_tasks.bulk.errors import RunStopped, ShardMismatch
 from lepton_tasks.bulk.outputs import Outputs
-from lepton_tasks.errors import LeaseLost
+from lepton_tasks.errors import LeaseLost, StorageUnavailable
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
@@ -119,9 +120,10 @@ def test_every_line_comes_out_once_and_in_order(any_yard: Yard) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_packed_files_are_read_as_they_are(yard: Yard) -> None:
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_packed_files_are_read_as_they_are(yard: Yard, pack: Callable[[bytes], bytes]) -> None:
     lines = kinds(20)
-    yard.order(gzip.compress(packed(lines)))
+    yard.order(pack(packed(lines)))
     check_accounts(yard, yard.run(), lines)
 
 
@@ -149,15 +151,30 @@ def test_a_file_with_faults_is_refused_and_nothing_is_queued(yard: Yard) -> None
     assert not yard.storage.batch_folder(batch.id).exists()
 
 
-def test_a_file_whose_content_is_gone_is_refused(yard: Yard) -> None:
+def test_content_that_is_away_is_waited_for_until_the_deadline(yard: Yard) -> None:
     batch = yard.order([request_line("a", asking("好"))])
     assert batch.input_file_id is not None
-    yard.storage.delete(batch.input_file_id)
+    path = yard.storage.path(batch.input_file_id)
+    path.rename(path.with_suffix(".away"))
+    claim = yard.claim()
+    with pytest.raises(StorageUnavailable, match="LEPTON_FILES_FOLDER"):
+        yard.run(claim)
+    assert yard.read(batch.id).state is BatchState.VALIDATING
+    put(yard.store, batch.id, expires_at=now() - 1)
+    yard.store.batch_runs.release(claim)
     ended = yard.run()
     assert ended.state is BatchState.FAILED
     assert ended.errors is not None
     assert ended.errors[0]["code"] == "file_unreadable"
-    assert str(yard.storage.folder) not in ended.errors[0]["message"]
+
+
+def test_outputs_that_cannot_be_opened_are_waited_for(yard: Yard) -> None:
+    yard.order([request_line("a", asking("好"))])
+    claim = yard.claim()
+    (yard.storage.make_batch_folder(claim.id) / run.OUTPUT).mkdir()
+    with pytest.raises(RunStopped, match="cannot write") as stopped:
+        yard.run(claim)
+    assert not isinstance(stopped.value, FileBusy)
 
 
 class Killed(BaseException):

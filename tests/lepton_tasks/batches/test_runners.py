@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,16 @@ def test_a_lease_is_kept_while_it_runs(yard: Yard) -> None:
         until(lambda: state(yard, batch) is BatchState.IN_PROGRESS)
         first = lease_of(yard, batch)
         until(lambda: lease_of(yard, batch) > first)
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_end_is_told(yard: Yard) -> None:
+    yard.order(lines(5))
+    told = threading.Event()
+    these = Runners(yard.bench, "io-1", 1, 30.0, 0.05)
+    these.start(told.set)
+    assert told.wait(PATIENCE)
+    these.close(PATIENCE)
 
 
 def test_who_was_relieved_lets_go(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:

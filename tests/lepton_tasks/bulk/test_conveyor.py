@@ -124,7 +124,7 @@ def test_a_cut_waits_for_all_of_its_shards(bench: Bench, worker: ShardWorker) ->
 
 
 def test_few_shards_of_many_items_are_read_at_a_time(bench: Bench, worker: ShardWorker) -> None:
-    belt = Belt(bench, [(0, ["x"] * 400)] * 9, 2)
+    belt = Belt(bench, [(0, ["x"] * 40)] * 9, 2, page_items=100)
     belt.run(worker)
     assert max(belt.pages) == 2
     assert len(belt.written) == 9
