@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from typing import IO, Any, Final, TypedDict, TypeVar
 
@@ -16,7 +17,7 @@ from lepton_tasks.client.files import FileSteps, opened
 from lepton_tasks.client.messages import Failure, FilePart, Request, parsed
 from lepton_tasks.client.sse import EventReader
 from lepton_tasks.client.tasks import Outputs
-from lepton_tasks.client.views import Batch
+from lepton_tasks.client.views import Batch, read_view
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState
@@ -116,22 +117,24 @@ class BatchSteps:
     def of_file(self, file_id: str, endpoint: str, fields: BatchFields) -> Steps[Batch]:
         """Make a batch of a file that was uploaded."""
         made = yield from self._caller.json(order(file_id, endpoint, fields))
-        return Batch.model_validate(made)
+        return read_view(Batch, made)
 
     def get(self, batch_id: str, *, patient: bool = False) -> Steps[Batch]:
         """Read a batch; ``patient`` is who follows it."""
         request = Request("GET", f"{PATH}/{batch_id}")
         retries = self._patience if patient else None
-        return Batch.model_validate((yield from self._caller.json(request, retries=retries)))
+        return read_view(Batch, (yield from self._caller.json(request, retries=retries)))
 
     def listed(self, params: Mapping[str, Any]) -> Steps[None]:
         """Emit batches, newest first."""
-        yield from self._caller.pages(PATH, {"limit": MOST_PAGE, **params}, Batch.model_validate)
+        yield from self._caller.pages(
+            PATH, {"limit": MOST_PAGE, **params}, partial(read_view, Batch)
+        )
 
     def cancel(self, batch_id: str) -> Steps[Batch]:
         """Cancel a batch; what is done is kept."""
         found = yield from self._caller.json(Request("POST", f"{PATH}/{batch_id}/cancel"))
-        return Batch.model_validate(found)
+        return read_view(Batch, found)
 
     def wait(self, batch_id: str, timeout: float | None) -> Steps[Batch]:
         """Read a batch once it has ended.

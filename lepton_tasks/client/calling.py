@@ -89,11 +89,11 @@ class Caller:
         after = params.get("after")
         while True:
             page = yield from self.json(Request("GET", path, {**params, "after": after}))
-            for entry in page["data"]:
+            for entry in entries(page):
                 yield Emit(view(entry))
-            if not page["has_more"]:
+            if not page.get("has_more"):
                 return
-            after = page["last_id"]
+            after = page.get("last_id")
 
     def before_next(
         self, request: Request, outcome: Response | Failure, attempt: int, retries: int | None
@@ -128,6 +128,18 @@ class Caller:
         if attempt == 1:
             return request
         return replace(request, headers={**request.headers, _RESENT: str(attempt - 1)})
+
+
+def entries(page: Any) -> list[Any]:
+    """The entries of a page of a list.
+
+    Raises:
+        UnexpectedAnswer: it is none.
+    """
+    data = page.get("data") if isinstance(page, Mapping) else None
+    if not isinstance(data, list):
+        raise UnexpectedAnswer(Told(200, "the answer is no list; is base_url right?", "no_list"))
+    return data
 
 
 def with_key(request: Request, key: str | None = None) -> Request:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -14,10 +15,13 @@ from typing import IO, Any, Final
 from lepton_tasks.client.calling import Caller, with_key
 from lepton_tasks.client.effects import Close, Emit, Steps, read, refined
 from lepton_tasks.client.messages import FilePart, Request, parsed
-from lepton_tasks.client.views import FileObject
+from lepton_tasks.client.uploads import UploadSteps, size_of
+from lepton_tasks.client.views import FileObject, read_view
 
 PATH: Final = "/v1/files"
 PAGE: Final = 1_000
+LARGE_BYTES: Final = 64 << 20
+"""A file of more is uploaded in parts."""
 _STORE_SECONDS: Final = 60.0
 """How long the server may take to make an uploaded file durable."""
 
@@ -75,26 +79,33 @@ class FileSteps:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._uploads = UploadSteps(caller)
 
     def upload(
         self, part: FilePart, purpose: str, expires_seconds: int | None = None
     ) -> Steps[FileObject]:
-        """Upload a file from its beginning."""
+        """Upload a file from its beginning; a large one in parts."""
+        size = size_of(part.content)
+        if size > LARGE_BYTES:
+            made = yield from self._uploads.upload(part, size, purpose, expires_seconds)
+            return read_view(FileObject, made)
         form = {"purpose": purpose}
         if expires_seconds is not None:
             form["expires_after[anchor]"] = "created_at"
             form["expires_after[seconds]"] = str(expires_seconds)
         request = Request("POST", PATH, form=form, file=part, patience=_STORE_SECONDS)
-        return FileObject.model_validate((yield from self._caller.json(with_key(request))))
+        return read_view(FileObject, (yield from self._caller.json(with_key(request))))
 
     def get(self, file_id: str) -> Steps[FileObject]:
         """Read what is known of a file."""
         found = yield from self._caller.json(Request("GET", f"{PATH}/{file_id}"))
-        return FileObject.model_validate(found)
+        return read_view(FileObject, found)
 
     def listed(self, params: Mapping[str, Any]) -> Steps[None]:
         """Emit files, newest first."""
-        yield from self._caller.pages(PATH, {"limit": PAGE, **params}, FileObject.model_validate)
+        yield from self._caller.pages(
+            PATH, {"limit": PAGE, **params}, partial(read_view, FileObject)
+        )
 
     def delete(self, file_id: str) -> Steps[None]:
         """Delete a file."""

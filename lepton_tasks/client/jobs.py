@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Any, Final, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
-from lepton_tasks.client.calling import MOST_PAGE, Caller, with_key
+from lepton_tasks.client.calling import MOST_PAGE, Caller, entries, with_key
 from lepton_tasks.client.effects import END, Emit, Pause, Pull, Steps
 from lepton_tasks.client.errors import (
     ClientError,
@@ -26,7 +27,7 @@ from lepton_tasks.client.errors import (
 )
 from lepton_tasks.client.messages import Request
 from lepton_tasks.client.tasks import ItemError, Outputs
-from lepton_tasks.client.views import Job, TaskInfo
+from lepton_tasks.client.views import Job, TaskInfo, read_view
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import JobState
@@ -192,7 +193,7 @@ class JobSteps:
 
     def submit(self, request: Request, *, waits: bool = False) -> Steps[Job]:
         """Submit a job. With ``waits``, wait for room where there is none."""
-        return Job.model_validate((yield from self._caller.json(request, waits=waits)))
+        return read_view(Job, (yield from self._caller.json(request, waits=waits)))
 
     def get(self, job_id: str) -> Steps[Job]:
         """Read a job."""
@@ -327,17 +328,17 @@ class JobSteps:
 
     def listed(self, params: Mapping[str, Any]) -> Steps[None]:
         """Emit jobs, newest first, page by page."""
-        yield from self._caller.pages(PATH, {"limit": MOST_PAGE, **params}, Job.model_validate)
+        yield from self._caller.pages(PATH, {"limit": MOST_PAGE, **params}, partial(read_view, Job))
 
     def cancel(self, job_id: str) -> Steps[Job]:
         """Cancel a job; one that has ended stays as it is."""
         request = Request("POST", f"{PATH}/{job_id}/cancel")
-        return Job.model_validate((yield from self._caller.json(request)))
+        return read_view(Job, (yield from self._caller.json(request)))
 
     def redrive(self, job_id: str) -> Steps[Job]:
         """Put a dead job back into its queue."""
         request = Request("POST", f"{PATH}/{job_id}/redrive")
-        return Job.model_validate((yield from self._caller.json(request)))
+        return read_view(Job, (yield from self._caller.json(request)))
 
     def delete(self, job_id: str) -> Steps[None]:
         """Delete a job, its texts and its results."""
@@ -346,13 +347,13 @@ class JobSteps:
     def tasks(self) -> Steps[list[TaskInfo]]:
         """The tasks that the server takes."""
         page = yield from self._caller.json(Request("GET", "/v1/tasks"))
-        return [TaskInfo.model_validate(entry) for entry in page["data"]]
+        return [read_view(TaskInfo, entry) for entry in entries(page)]
 
     def _read(self, job_id: str, wait: float) -> Steps[Job]:
         params = {"wait": f"{wait:.3f}"} if wait > 0 else {}
         request = Request("GET", f"{PATH}/{job_id}", params, patience=wait)
         retries = self._caller.configuration.max_retries * _WAIT_RETRIES if wait > 0 else None
-        return Job.model_validate((yield from self._caller.json(request, retries=retries)))
+        return read_view(Job, (yield from self._caller.json(request, retries=retries)))
 
     def _give_up(self, job_id: str) -> Steps[None]:
         """Cancel a job that nobody waits for any more, if that can be done."""

@@ -19,6 +19,7 @@ class FilePart:
 
     name: str
     content: IO[bytes]
+    field: str = "file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def arguments(request: Request, configuration: Configuration) -> dict[str, Any]:
     }
     if request.file is not None:
         part = request.file
-        made["files"] = {"file": (part.name, part.content, _FILE_TYPE)}
+        made["files"] = {part.field: (part.name, part.content, _FILE_TYPE)}
         made["data"] = dict(request.form or {})
     elif request.json is not None:
         made["content"] = orjson.dumps(request.json)

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
+from pydantic import ValidationError
+
 from lepton_tasks.client.errors import JobFailed
+from lepton_tasks.client.views import unexpected
 from lepton_tasks.nlp.base import Task
 
 if TYPE_CHECKING:
@@ -52,12 +55,19 @@ class Outputs(Generic[OutputT]):
         self._model = model
 
     def read(self, value: Any) -> OutputT | ItemError:
-        """Make of an output's JSON what it is; a field that a newer server adds is kept."""
+        """Make of an output's JSON what it is; a field that a newer server adds is kept.
+
+        Raises:
+            UnexpectedAnswer: it is no output of the task.
+        """
         if isinstance(value, Mapping) and isinstance(error := value.get("error"), Mapping):
             return ItemError(str(error.get("code")), str(error.get("message")))
         if self._model is None:
             return cast("OutputT", value)
-        return cast("OutputT", self._model.model_validate(value, extra="allow"))
+        try:
+            return cast("OutputT", self._model.model_validate(value, extra="allow"))
+        except ValidationError as error:
+            raise unexpected(f"output of {self.task}", error) from None
 
     def one(self, job_id: str, value: Any) -> OutputT:
         """The output of a job's only input.

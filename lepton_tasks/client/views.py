@@ -5,12 +5,43 @@ A newer server may tell more: fields that are not known here are kept as they ar
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lepton_tasks.client.errors import Told, UnexpectedAnswer
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BATCH_TERMINAL, TERMINAL
+
+ViewT = TypeVar("ViewT", bound="View")
+
+
+def read_view(kind: type[ViewT], value: Any) -> ViewT:
+    """Make a view of what a server told.
+
+    >>> read_view(FileObject, {"id": "file_1"})
+    Traceback (most recent call last):
+    ...
+    lepton_tasks.client.errors.UnexpectedAnswer: the answer is no FileObject (bytes: Field ...
+
+    Raises:
+        UnexpectedAnswer: it is none; the message names the field and quotes nothing.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise unexpected(kind.__name__, error) from None
+
+
+def unexpected(what: str, error: ValidationError) -> UnexpectedAnswer:
+    """The error of an answer that is not ``what`` it should be."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = (
+        f"the answer is no {what} ({place}: {first['msg']}); does base_url name a server of "
+        "lepton-tasks, and is it of this client's version?"
+    )
+    return UnexpectedAnswer(Told(200, message, "unexpected_answer", place or None))
 
 
 class View(BaseModel):

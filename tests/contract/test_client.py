@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from lepton_tasks.client import (
     KeyRefused,
     StillWaiting,
     UnknownObject,
+    files,
+    uploads,
 )
 from lepton_tasks.nlp.chat import ChatOutput
 from lepton_tasks.nlp.moderation import ModerationOutput
@@ -55,6 +58,12 @@ def proxy(system: System) -> Iterator[Proxy]:
     """A link to the server that may break."""
     with Proxy(int(system.url.rpartition(":")[2])) as proxy:
         yield proxy
+
+
+def break_once(proxy: Proxy) -> None:
+    """Reset the links that are; new ones are whole."""
+    proxy.switch(Mode.RESET)
+    proxy.switch(Mode.PASS)
 
 
 def test_answers_are_of_the_task_s_own_type(client: Client) -> None:
@@ -213,8 +222,7 @@ def test_a_batch_is_made_on_the_fly_and_read_while_it_runs(
         for result in batch.results():
             results.append(result)
             if len(results) % 100 == 0:
-                proxy.switch(Mode.RESET)
-                proxy.switch(Mode.PASS)
+                break_once(proxy)
     assert [one.custom_id for one in results] == [*(f"评论-{n}" for n in range(300)), "301"]
     flagged = [getattr(one.output, "flagged", None) for one in results]
     assert flagged == [*(bool(n % 3) for n in range(300)), None]
@@ -227,6 +235,22 @@ def test_a_batch_is_made_on_the_fly_and_read_while_it_runs(
     path = ended.download(tmp_path / "out.jsonl")
     assert len(path.read_bytes().splitlines()) == 300
     assert batch.id in [one.id for one in client.batches.list()]
+
+
+def test_a_large_file_goes_in_parts_over_a_link_that_breaks(
+    client: Client, system: System, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr(uploads, "PART_BYTES", 1 << 20)
+    content = "评论很长。\n".encode() * 300_000
+    with Client(proxy.url(system.url), system.key) as flaky:
+        breaking = threading.Timer(0.05, break_once, [proxy])
+        breaking.start()
+        file = flaky.files.upload(content, filename="large.txt")
+        breaking.join()
+    assert file.bytes == len(content)
+    assert b"".join(client.files.content(file.id)) == content
+    client.files.delete(file.id)
 
 
 def test_a_batch_that_is_refused_names_the_lines(client: Client) -> None:

@@ -1,8 +1,18 @@
-"""Jobs as a server tells of them, for tests of clients."""
+"""Jobs and files as a server tells of them, for tests of clients."""
 
 from __future__ import annotations
 
 from typing import Any
+
+FILE = {
+    "id": "file_1",
+    "object": "file",
+    "bytes": 6,
+    "created_at": 1,
+    "filename": "a.jsonl",
+    "purpose": "batch",
+    "status": "processed",
+}
 
 
 def accepted(job_id: str, state: str = "queued", task: str = "noop") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -43,6 +44,17 @@ class Say:
 
 HANG_UP = Say(0)
 """The connection ends without an answer."""
+
+
+def parts(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
+    """Parts of a multipart body: file name and content by name."""
+    head = f"content-type: {asked.headers['content-type']}\r\n\r\n".encode()
+    found = {}
+    for part in message_from_bytes(head + asked.body).walk():
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str):
+            found[name] = (part.get_filename(), part.get_payload(decode=True))
+    return found  # type: ignore[return-value]
 
 
 class ScriptedServer:
@@ -106,6 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has gone."""
+
+
 @contextmanager
 def scripted_server() -> Iterator[ScriptedServer]:
     """Run one while the block runs."""
@@ -113,7 +130,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
     class Handler(_Handler):
         pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     Handler.script = script = ScriptedServer(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -88,3 +88,15 @@ def test_a_client_without_retries_sends_once(server: ScriptedServer) -> None:
 def test_nobody_listens(quick: None) -> None:
     with Client("http://127.0.0.1:1", "lpt_test") as client, pytest.raises(NoConnection):
         client.tasks()
+
+
+@pytest.mark.parametrize("said", [[], {"data": 1}, {"data": [{"id": 5}]}])
+def test_what_has_another_shape_is_told_without_quoting_it(
+    client: Any, server: ScriptedServer, said: Any
+) -> None:
+    server.say(Say(200, said), Say(200, {"id": "my secret"}))
+    with pytest.raises(UnexpectedAnswer):
+        client.tasks()
+    with pytest.raises(UnexpectedAnswer, match="base_url") as caught:
+        client.jobs.get("job_1")
+    assert "my secret" not in f"{caught.value!r} {caught.value.__cause__}"

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import io
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lepton_tasks.client import NoConnection, UnknownObject
-from tests.support.scripted_http import HANG_UP, Asked, Say, ScriptedServer
-
-FILE = {
-    "id": "file_1",
-    "object": "file",
-    "bytes": 6,
-    "created_at": 1,
-    "filename": "a.jsonl",
-    "purpose": "batch",
-    "status": "processed",
-}
+from tests.support.job_bodies import FILE
+from tests.support.scripted_http import HANG_UP, Say, ScriptedServer, parts
 
 
 class Pipe(io.RawIOBase):
@@ -34,17 +24,6 @@ class Pipe(io.RawIOBase):
 
     def readinto(self, into: Any) -> int:
         return self._content.readinto(into)
-
-
-def parts(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
-    """Parts of a multipart body: file name and content by name."""
-    head = f"content-type: {asked.headers['content-type']}\r\n\r\n".encode()
-    found = {}
-    for part in message_from_bytes(head + asked.body).walk():
-        name = part.get_param("name", header="content-disposition")
-        if isinstance(name, str):
-            found[name] = (part.get_filename(), part.get_payload(decode=True))
-    return found  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("kind", ["path", "text path", "bytes", "open", "pipe"])

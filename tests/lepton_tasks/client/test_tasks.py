@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 import lepton_tasks.nlp
-from lepton_tasks.client.errors import JobFailed
+from lepton_tasks.client.errors import JobFailed, UnexpectedAnswer
 from lepton_tasks.client.tasks import (
     ItemError,
     KnownTasks,
@@ -78,3 +78,10 @@ def test_an_error_in_place_of_an_output() -> None:
     assert outputs.read(value) == ItemError("out_of_memory", "no memory for it")
     with pytest.raises(JobFailed, match="no memory"):
         outputs.one("job_1", value)
+
+
+def test_an_output_of_another_shape_is_told_without_quoting_it() -> None:
+    with pytest.raises(UnexpectedAnswer, match="output of sentiment") as caught:
+        outputs_of("sentiment").read({"label": "my secret"})
+    assert "my secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
