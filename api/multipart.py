@@ -138,10 +138,13 @@ class _Reader:
     def _head(self) -> None:
         message = Message()
         message["content-disposition"] = self._headers.get("content-disposition", "")
-        name = message.get_param("name", header="content-disposition")
+        try:
+            name = message.get_param("name", header="content-disposition")
+            filename = message.get_filename()
+        except ValueError as error:  # a number or an encoding that cannot be one
+            raise _wrong("the content-disposition of a part cannot be read") from error
         if not isinstance(name, str) or not name:
             raise _wrong("a part of the body has no name")
-        filename = message.get_filename()
         self._name, self._value = name, bytearray()
         if name == self._file_field:
             if filename is None:
@@ -184,7 +187,10 @@ class _Reader:
 def _boundary(request: Request) -> str:
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
-    boundary = message.get_param("boundary")
+    try:
+        boundary = message.get_param("boundary")
+    except ValueError:
+        boundary = None
     if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
         raise _wrong("send the file as multipart/form-data, with its boundary in content-type")
     return boundary

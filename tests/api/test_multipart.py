@@ -104,6 +104,27 @@ def test_names_as_clients_write_them(named: str, filename: str) -> None:
     assert (form.filename, content) == (filename, b"x")
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"filename*0*=x; filename*{'9' * 5_000}*=y",
+        "filename*=a\0b''x",
+        "filename*=idna''%ff",
+        "filename*=punycode''%ff",
+        "filename*=undefined''x",
+    ],
+)
+def test_a_name_that_cannot_be_read_is_refused(named: str) -> None:
+    head = f'--xx\r\nContent-Disposition: form-data; name="file"; {named}\r\n\r\n'
+    error = refused([head.encode() + b"x\r\n--xx--\r\n"])
+    assert (type(error), error.code) == (InvalidInput, "invalid_multipart")
+
+
+def test_a_boundary_that_cannot_be_read_is_refused() -> None:
+    kind = f"multipart/form-data; boundary*0*=x; boundary*{'9' * 5_000}*=y"
+    assert refused([body(FILE)], kind=kind).code == "invalid_multipart"
+
+
 def test_a_form_without_the_file_is_read_too() -> None:
     form, content = read([body(PURPOSE)])
     assert (form.filename, content) == (None, b"")
