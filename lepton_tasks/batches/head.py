@@ -19,6 +19,14 @@ from lepton_tasks.errors import InvalidInput, StorageUnavailable
 HEAD_LINES: Final = 100
 HEAD_BYTES: Final = 64 * 1024
 """Bytes, unpacked, after which no other line is begun."""
+MOST_BYTES: Final = 4 << 20
+"""Bytes of the file that are read at most; what no line has come of by then is not judged."""
+MOST_PACKED: Final = 256 << 10
+"""The same where it is packed: empty frames without end take long to read past."""
+
+
+class _Enough(Exception):
+    """The head has been read."""
 
 
 def head_fault(path: Path, endpoint: str) -> LineFault | None:
@@ -27,9 +35,18 @@ def head_fault(path: Path, endpoint: str) -> LineFault | None:
     Raises:
         StorageUnavailable: the file cannot be read.
     """
+    most = MOST_BYTES
+
+    def look(place: int) -> None:
+        if place >= most:
+            raise _Enough
+
     try:
-        with InputFile(path) as file:
+        with InputFile(path, look) as file:
+            most = MOST_PACKED if file.packed else MOST_BYTES
             return _first_fault(file, endpoint)
+    except _Enough:
+        return None
     except (InvalidInput, RunStopped) as error:
         raise StorageUnavailable("the content of the file cannot be read") from error
 

@@ -9,10 +9,10 @@ decompression bomb has them) ends the reading: see :data:`MAX_SKIPPED_BYTES` and
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from io import BufferedReader
+from collections.abc import Callable, Iterator
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from lepton_tasks.bulk.compression import HEAD_BYTES, compression_named, compression_of
 from lepton_tasks.bulk.errors import RunStopped
@@ -37,8 +37,25 @@ class Unreadable(Exception):
         self.code = code
 
 
-def open_input(path: Path) -> tuple[BufferedReader, int]:
+class _WatchedFile(FileIO):
+    """A file whose every block is announced, with its place, before it is read."""
+
+    def __init__(self, path: Path, look: Callable[[int], object]) -> None:
+        super().__init__(path)
+        self._look = look
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """Read the next block; what the announcement raises ends the reading."""
+        self._look(self.tell())
+        return super().readinto(buffer)
+
+
+def open_input(
+    path: Path, look: Callable[[int], object] | None = None
+) -> tuple[BufferedReader[Any], int]:
     """Open a file at its beginning; the second value is its size in bytes.
+
+    ``look`` is told how many bytes were read before each block is, and raises to end it.
 
     Raises:
         InvalidInput: it cannot be opened, or is no regular file.
@@ -47,6 +64,8 @@ def open_input(path: Path) -> tuple[BufferedReader, int]:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
             raise InvalidInput(f"{path} is not a regular file; save the lines to one", "FILE")
+        if look is not None:
+            return BufferedReader(_WatchedFile(path, look), _CHUNK), facts.st_size
         return path.open("rb"), facts.st_size
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}", "FILE") from error
@@ -58,15 +77,19 @@ class InputFile(Closing):
     ``size`` is its bytes on disk, packed where it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, look: Callable[[int], object] | None = None) -> None:
         """Open ``path``; its content tells whether and how it is packed.
+
+        A packed file may go on and on without a line, or any byte, coming of it. So ``look``,
+        where it is given, is called before each block is read from the disk, with how many
+        bytes were read before; it raises to end that.
 
         Raises:
             InvalidInput: it cannot be opened, is no regular file, or is called ``.gz`` or
                 ``.zst`` and holds something else.
         """
         self.path = path
-        self._file, self.size = open_input(path)
+        self._file, self.size = open_input(path, look)
         self._packed = compression_of(self._file.peek(HEAD_BYTES))
         said = compression_named(path)
         if said is not None and self._packed is not said:
@@ -75,6 +98,11 @@ class InputFile(Closing):
                 f"{path} is called {said.suffix} but is not {said.name}; rename it", "FILE"
             )
         self._stream: BinaryIO = self._packed.unpack(self._file)
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is packed."""
+        return self._packed.suffix != ""
 
     @property
     def position(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,19 @@ import orjson
 import pytest
 from backports import zstd
 
-from lepton_tasks.batches.head import HEAD_BYTES, HEAD_LINES, head_fault
+from lepton_tasks.batches.head import (
+    HEAD_BYTES,
+    HEAD_LINES,
+    MOST_BYTES,
+    MOST_PACKED,
+    head_fault,
+)
 from lepton_tasks.batches.request_lines import LineFault
 from lepton_tasks.errors import StorageUnavailable
 
 ENDPOINT = "/v1/moderations"
+PADDING = struct.pack("<II", 0x184D2A50, 0)
+"""A frame of Zstandard that is skipped."""
 
 
 def a_line(custom_id: object, **changes: Any) -> bytes:
@@ -70,6 +79,18 @@ def test_no_more_than_the_head_is_read(tmp_path: Path) -> None:
     assert fault_of(tmp_path, b"".join(lines) + b"{") is None
     assert fault_of(tmp_path, b"".join(lines[:-1]) + b"{") is not None
     assert fault_of(tmp_path, a_line("a", note="x" * HEAD_BYTES) + b"{") is None
+
+
+@pytest.mark.parametrize("frame", [gzip.compress(b""), zstd.compress(b""), PADDING])
+def test_frames_without_bytes_are_not_read_to_their_end(tmp_path: Path, frame: bytes) -> None:
+    many = frame * (MOST_PACKED // len(frame))
+    wrong = gzip.compress(b"{") if frame[:2] == b"\x1f\x8b" else zstd.compress(b"{")
+    assert fault_of(tmp_path, frame * 10 + wrong) is not None
+    assert fault_of(tmp_path, many * 2 + wrong) is None
+
+
+def test_a_line_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    assert fault_of(tmp_path, b"x" * (MOST_BYTES + (1 << 20)) + b"\n{") is None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -184,3 +184,21 @@ def test_one_long_frame_does_not_grow_memory_over_its_window(tmp_path: Path) -> 
         [sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True
     )
     assert int(done.stdout.split(" ")[0]) < 128 + 16
+
+
+def test_whoever_looks_ends_what_yields_nothing(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    places: list[int] = []
+
+    def look(place: int) -> None:
+        places.append(place)
+        if place >= 1 << 18:
+            raise Enough
+
+    path = write(tmp_path / "in", zstd.compress(b"") * 60_000)
+    with InputFile(path, look) as file, pytest.raises(Enough):
+        next(file.lines())
+    assert places[0] == 0
+    assert places == sorted(places)
