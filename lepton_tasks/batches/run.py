@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -168,7 +168,8 @@ class UploadedRun:
         """Look at the whole file; returns how the batch ended where it goes no further."""
         runs, claim = self._runs, self._claim
         try:
-            with self._input() as file:
+            self._look()
+            with self._input(self._look) as file:
                 verdict = validate(file, claim.endpoint, folder / _IDS, self._look)
         except _NoInput:
             return self._refuse_file()
@@ -192,10 +193,14 @@ class UploadedRun:
         fault = LineFault("file_unreadable", None, "the content of the file could not be read")
         return self._runs.refuse(self._claim, [fault.dump()])
 
-    def _input(self) -> InputFile:
-        """Open the input: it was there, so where it is not, its folder is away for now."""
+    def _input(self, look: Callable[[], object]) -> InputFile:
+        """Open the input: it was there, so where it is not, its folder is away for now.
+
+        ``look`` is called while it is read, and raises to end that.
+        """
         try:
-            return InputFile(self._bench.storage.path(self._claim.input_file_id or ""))
+            path = self._bench.storage.path(self._claim.input_file_id or "")
+            return InputFile(path, lambda _: look())
         except (InvalidInput, ValueError) as error:
             if self._watch.overdue or self._watch.cancelling:
                 raise _NoInput from error
@@ -263,7 +268,7 @@ class UploadedRun:
     def _run_lines(self, folder: Path, outputs: Outputs, journal: BatchJournal) -> None:
         bench, claim = self._bench, self._claim
         reader = RequestReader(ENDPOINTS[claim.endpoint], bench.admission)
-        with self._input() as file:
+        with self._input(self._watch.check) as file:
             lines = reader.read(file.lines(), journal.line)
             cuts = cut_lines(lines, bench.shard_size, journal.next_cut, journal.next_ordinal)
             errand = BatchErrand(bench, claim, self._watch)

@@ -19,7 +19,7 @@ from lepton_tasks.batches.run import FileBusy, UploadedRun
 from lepton_tasks.batches.watch import Interrupted, Watch
 from lepton_tasks.bulk.errors import RunStopped, ShardMismatch
 from lepton_tasks.bulk.outputs import Outputs
-from lepton_tasks.errors import LeaseLost, StorageUnavailable
+from lepton_tasks.errors import InvalidInput, LeaseLost, StorageUnavailable
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
@@ -175,6 +175,36 @@ def test_outputs_that_cannot_be_opened_are_waited_for(yard: Yard) -> None:
     with pytest.raises(RunStopped, match="cannot write") as stopped:
         yard.run(claim)
     assert not isinstance(stopped.value, FileBusy)
+
+
+@pytest.mark.parametrize("reason", [errno.EMFILE, errno.ESTALE, errno.ENOENT])
+def test_a_file_that_cannot_be_opened_for_now_is_waited_for(
+    yard: Yard, worker: ShardWorker, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    good = [request_line("a", asking("好"))]
+    yard.order(good)
+    claim = yard.claim()
+    again = UploadedRun(yard.bench, claim, Watch(claim))
+
+    def fail(path: Path, *more: Any) -> Any:
+        raise InvalidInput("cannot read") from OSError(reason, "for now", str(path))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "InputFile", fail)
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable):
+                again.run()
+    again.run()
+    check_accounts(yard, yard.read(claim.id), good)
+
+
+def test_a_cancel_is_seen_where_no_line_comes(yard: Yard) -> None:
+    yard.order(zstd.compress(b"") * 100_000)
+    claim = yard.claim()
+    watch = Watch(claim)
+    yard.store.batches.cancel(TENANT, claim.id)
+    watch.saw(BatchState.CANCELLING)
+    assert yard.run(claim, watch).state is BatchState.CANCELLED
 
 
 class Killed(BaseException):
