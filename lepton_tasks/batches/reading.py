@@ -130,7 +130,12 @@ class RequestReader:
         return AskingLine(line.number, line.custom_id, items, work, request, size)
 
     def _work(self, name: str, options: Mapping[str, Any]) -> tuple[AnyTask, Work, str | None]:
-        asked = (name, orjson.dumps(dict(options), option=_SORTED))
+        try:
+            asked = (name, orjson.dumps(dict(options), option=_SORTED))
+        except TypeError as error:
+            raise InvalidInput(
+                "options are nested too deeply", "options", "invalid_type"
+            ) from error
         known = self._works.get(asked)
         if known is None:
             task = self._admission.task(name)

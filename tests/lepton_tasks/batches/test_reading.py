@@ -39,6 +39,14 @@ def test_items_options_and_place_are_those_of_the_line() -> None:
     assert many.size >= len(orjson.dumps(asking("a", "b")))
 
 
+def test_options_nested_without_end_are_the_line_s_own_fault() -> None:
+    line = packed([request_line("a", asking("好", block_at=7))])
+    line = line.replace(b'"block_at":7', b'"block_at":' + b"[" * 300 + b"]" * 300)
+    [refused] = reader().read([line])
+    assert isinstance(refused, RefusedLine)
+    assert (refused.reply.status, refused.reply.param) == (400, "options")
+
+
 def test_lines_of_equal_options_share_a_shard_however_they_are_written() -> None:
     options: list[dict[str, Any]] = [
         {"max_tokens": 9, "temperature": 0.5},
