@@ -41,7 +41,7 @@ from lepton_tasks.bulk.errors import RunStopped, ShardMismatch
 from lepton_tasks.bulk.feeder import Feeder
 from lepton_tasks.bulk.lines import Problem
 from lepton_tasks.bulk.outputs import Outputs, OutputsBusy
-from lepton_tasks.bulk.physical import InputFile
+from lepton_tasks.bulk.physical import InputFile, Unreadable
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE, Shard, cut_lines
 from lepton_tasks.errors import InvalidInput, StorageUnavailable
 from lepton_tasks.files.storage import FileStorage
@@ -219,7 +219,7 @@ class UploadedRun:
             journal = self._journal(folder, outputs)
             try:
                 self._run_lines(folder, outputs, journal)
-            except _NoInput:
+            except (_NoInput, Unreadable):
                 return self._refuse_file()
             except ShardMismatch:
                 self._distrusted = True

@@ -120,7 +120,11 @@ class Runners:
             self._places[claim.id] = _Place(claim, watch, thread)
         if self._stop.is_set():
             watch.interrupt()
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.error("batch %s waits: %s", claim.id, error)
+            self._leave(claim, _PAUSE_SECONDS)
 
     def _make_room(self) -> None:
         """Have a tenant with several places give one to a tenant that waits and has none."""

@@ -30,8 +30,12 @@ class Watch:
         """Set when the run is to end, for whatever reason."""
 
     def saw(self, state: BatchState) -> None:
-        """Note in which state the batch was found."""
-        self._state = state
+        """Note in which state the batch was found.
+
+        A cancel is not forgotten over what was read before it and is told after it.
+        """
+        if self._state is not BatchState.CANCELLING:
+            self._state = state
 
     def lose(self) -> None:
         """Note that another has the batch."""

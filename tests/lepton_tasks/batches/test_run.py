@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,19 @@ def test_outputs_that_cannot_be_opened_are_waited_for(yard: Yard) -> None:
     with pytest.raises(RunStopped, match="cannot write") as stopped:
         yard.run(claim)
     assert not isinstance(stopped.value, FileBusy)
+
+
+def test_a_file_that_is_damaged_after_it_was_validated_ends_its_batch(yard: Yard) -> None:
+    content = gzip.compress(packed([request_line("a", asking("好"))]))
+    batch = yard.order(content)
+    claim = yard.claim()
+    yard.store.batch_runs.validated(claim, 1)
+    assert batch.input_file_id is not None
+    yard.storage.path(batch.input_file_id).write_bytes(content[:-4])
+    ended = yard.run(replace(claim, validated=True))
+    assert ended.state is BatchState.FAILED
+    assert ended.errors is not None
+    assert ended.errors[0]["code"] == "file_unreadable"
 
 
 @pytest.mark.parametrize("reason", [errno.EMFILE, errno.ESTALE, errno.ENOENT])

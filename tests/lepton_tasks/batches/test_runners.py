@@ -88,6 +88,26 @@ def test_two_io_workers_run_ten_batches_once_each(yard: Yard) -> None:
         assert not has_runner(yard, ended)
 
 
+def test_a_batch_for_which_there_is_no_thread_is_given_back(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "_PAUSE_SECONDS", 0.1)
+    start = threading.Thread.start
+    refused: list[str] = []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name.startswith("batch-batch_") and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    batch = yard.order([request_line("a", asking("好"), "/v1/other")])
+    with running(yard, 1, lease=3_600):
+        until(lambda: state(yard, batch) is BatchState.FAILED)
+    assert refused == [f"batch-{batch.id}"]
+
+
 def test_stopping_gives_batches_back_at_once(yard: Yard) -> None:
     batch = yard.order(lines(50))
     with running(yard, lease=3_600):

@@ -29,11 +29,11 @@ _CLAIM = BatchClaim(
 def test_a_run_goes_on_until_it_is_told_otherwise() -> None:
     watch = Watch(_CLAIM)
     heeded = []
-    for state in (BatchState.IN_PROGRESS, BatchState.CANCELLING):
+    for state in (BatchState.IN_PROGRESS, BatchState.CANCELLING, BatchState.IN_PROGRESS):
         watch.saw(state)
         watch.check()
         heeded.append(watch.cancelling)
-    assert heeded == [False, True]
+    assert heeded == [False, True, True]
     watch.interrupt()
     with pytest.raises(Interrupted):
         watch.check()
