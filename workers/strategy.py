@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from celery.exceptions import InvalidTaskError
 from celery.utils.imports import symbol_by_name
@@ -20,6 +20,7 @@ from celery.worker.request import create_request_cls
 
 from lepton_tasks.broker.messages import OWN_HEADER
 from lepton_tasks.canvas.signatures import CanvasRefused
+from lepton_tasks.ids import is_foreign_id
 from lepton_tasks.requests import Admission
 from lepton_tasks.store.claims import Adoption
 from workers.adoption import adopt
@@ -28,7 +29,6 @@ from workers.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-MAX_ID_LENGTH = 255
 _UNUSED: Final = {
     # With these no text of a producer could reach Celery's logs, events, counters or `inspect`.
     "argsrepr": "",
@@ -56,7 +56,7 @@ def strategy(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
     def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         headers = {**message.headers, **_UNUSED}
         job_id = headers.get("id")
-        if not _is_id(job_id):
+        if not is_foreign_id(job_id):
             raise InvalidTaskError("the message has no usable task id")
         own = OWN_HEADER in headers
         payload = _NO_ARGUMENTS if own else message.payload
@@ -94,12 +94,3 @@ def _adoption(admission: Admission, tenant: str, message: Any, payload: Any) -> 
         return adopt(admission, tenant, message, payload)
     except CanvasRefused as error:
         raise InvalidTaskError(str(error)) from error
-
-
-def _is_id(value: object) -> TypeGuard[str]:
-    r"""Whether a database can hold it; NUL or half a surrogate pair would stop every claim.
-
-    >>> [_is_id(value) for value in ("job_1", "作业 1", "", 7, "a\x00", "\ud800")]
-    [True, True, False, False, False, False]
-    """
-    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH and value.isprintable()

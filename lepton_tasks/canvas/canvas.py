@@ -14,8 +14,10 @@ from lepton_tasks.canvas.signatures import (
     as_list,
     check,
     identified,
+    place_of,
     result_tree,
 )
+from lepton_tasks.ids import is_foreign_id
 
 MAX_BYTES: Final = 256 * 1024
 """Largest canvas of one message, as JSON."""
@@ -80,7 +82,7 @@ def read_canvas(task_id: str, headers: Mapping[str, Any], embed: Any) -> Canvas 
     }
     chord = None if not given["chord"] else check(given["chord"], "chord")
     group, index = headers.get("group"), headers.get("group_index")
-    if chord is not None and not isinstance(group, str):
+    if chord is not None and not is_foreign_id(group):
         raise CanvasRefused("is part of a chord and names no group")
     return Canvas(
         callbacks=_identified(links["callbacks"], f"{task_id}/link"),
@@ -88,14 +90,15 @@ def read_canvas(task_id: str, headers: Mapping[str, Any], embed: Any) -> Canvas 
         chain=_identified(links["chain"], f"{task_id}/chain"),
         chord=chord,
         group=group if chord is not None else None,
-        index=index if isinstance(index, int) else None,
-        root=root if isinstance(root := headers.get("root_id"), str) else task_id,
+        index=place_of(index),
+        root=root if is_foreign_id(root := headers.get("root_id")) else task_id,
     )
 
 
 def _encoded(value: Any) -> bytes:
     try:
-        return orjson.dumps(value)
+        # Nested a little more, as a call that is owed has it in more than one place.
+        return orjson.dumps([[[[[[[[value]]]]]]]])
     except (TypeError, RecursionError) as error:
         raise CanvasRefused("says in no JSON of ours what is to follow it") from error
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lepton_tasks.canvas.canvas import Canvas
-from lepton_tasks.canvas.signatures import Signature, as_list, leaves, members, options_of
+from lepton_tasks.canvas.signatures import (
+    Signature,
+    as_list,
+    leaves,
+    members,
+    options_of,
+    place_of,
+)
 
 Failure = dict[str, Any]
 """An exception as Celery's backends store it: ``exc_type``, ``exc_message``, ``exc_module``."""
@@ -86,12 +93,11 @@ def without_run(signature: Signature, failure: Failure) -> Following:
             continue
         following.never[task_id] = failure
         if options.get("chord") and isinstance(options.get("group_id"), str):
-            index = options.get("group_index")
             following.parts.append(
                 Part(
                     options["group_id"],
                     task_id,
-                    index if isinstance(index, int) else None,
+                    place_of(options.get("group_index")),
                     failure=failure,
                     body=options["chord"],
                 )

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from lepton_tasks.ids import is_foreign_id
 from lepton_tasks.queues import MESSAGE_PREFIX, Priority, queue_name, task_of_message
 
 Signature = dict[str, Any]
@@ -44,10 +45,14 @@ def check(value: Any, what: str, depth: int = 0) -> Signature:
     )
     if not sound:
         raise CanvasRefused(f"says what is to follow by a signature of the wrong shape ({what})")
+    options = options_of(value)
+    for name in ("task_id", "group_id"):
+        if options.get(name) is not None and not is_foreign_id(options[name]):
+            raise CanvasRefused(f"says what is to follow by a signature with no usable id ({what})")
     for part in members(value):
         check(part, what, depth + 1)
     for name in ("chord", "link", "link_error", "chain"):
-        for linked in as_list(options_of(value).get(name)):
+        for linked in as_list(options.get(name)):
             check(linked, what, depth + 1)
     return value
 
@@ -65,6 +70,15 @@ def as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def place_of(index: object) -> int | None:
+    """The place of a part in its chord's header; None where there is no such place.
+
+    >>> place_of(3), place_of(-1), place_of(2**31), place_of("3")
+    (3, None, None, None)
+    """
+    return index if isinstance(index, int) and 0 <= index < 1 << 31 else None
 
 
 def options_of(signature: Signature) -> dict[str, Any]:

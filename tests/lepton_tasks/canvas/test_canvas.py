@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
+import orjson
 import pytest
 from celery import Celery
 
 from lepton_tasks.canvas.canvas import MAX_BYTES, Canvas, read_canvas
+from lepton_tasks.canvas.following import after_success
 from lepton_tasks.canvas.signatures import CanvasRefused
 
 APP = Celery("producer", set_as_current=False)
@@ -53,6 +56,37 @@ def test_the_body_of_a_chord_is_kept_once_for_all_its_parts() -> None:
 def test_a_part_of_a_chord_names_its_group() -> None:
     with pytest.raises(CanvasRefused, match="names no group"):
         read(EMPTY | {"chord": {"task": "mine.sum"}})
+
+
+@pytest.mark.parametrize("wrong", ["", "a\0", "\ud800", "长" * 256, 7, None])
+def test_what_no_database_can_hold_is_no_id(wrong: Any) -> None:
+    chord = EMPTY | {"chord": {"task": "mine.sum"}}
+    with pytest.raises(CanvasRefused, match="names no group"):
+        read(chord, group=wrong)
+    canvas = read(chord, group="g", group_index=2**40, root_id=wrong)
+    assert canvas is not None
+    assert (canvas.index, canvas.root) == (None, "t1")
+    for name in ("task_id", "group_id") if wrong is not None else ():
+        inner = {"task": "mine.log", "options": {name: wrong}}
+        outer = {"task": "mine.log", "options": {"link_error": [inner]}}
+        with pytest.raises(CanvasRefused):
+            read(EMPTY | {"chain": [outer]})
+
+
+def test_arguments_nested_to_the_last_level_are_refused_at_once() -> None:
+    nested: Any = "好"
+    refused = 0
+    for _ in range(300):
+        nested = [nested]
+        try:
+            canvas = read(EMPTY | {"chain": [{"task": "mine.log", "args": [nested]}] * 2})
+        except CanvasRefused:
+            refused += 1
+            continue
+        assert canvas is not None
+        canvas.dump()
+        orjson.dumps([asdict(one) for one in after_success(canvas, "t1", {"a": [1]}).calls])
+    assert refused
 
 
 def test_a_canvas_is_bounded() -> None:
