@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_tasks.canvas.following import (
+    Failure,
     Following,
     Part,
     after_chord,
@@ -24,7 +25,9 @@ from lepton_tasks.store.database import now
 chords = ChordRow.__table__  # type: ignore[attr-defined]
 parts = ChordPartRow.__table__  # type: ignore[attr-defined]
 
-_PAGE = 500
+MAX_RESULTS: Final = 32 << 20
+"""Most characters of JSON that the results of a header may have: the body's message holds them."""
+_PAGE: Final = 500
 _SEEN = [chords.c[name] for name in ("id", "size", "counted", "body", "layout", "ended_at")]
 
 
@@ -134,16 +137,23 @@ def _end(connection: Connection, row: Row[Any]) -> Following:
     """End a chord that is complete: its body is called, or fails with the first failed part."""
     if row.size is None or row.counted < row.size or row.body is None:
         return Following()
+    body: Signature = orjson.loads(row.body)
+    size = int(
+        connection.execute(
+            select(func.coalesce(func.sum(func.length(parts.c.result)), 0)).where(
+                parts.c.chord_id == row.id
+            )
+        ).scalar_one()
+    )
+    if size > MAX_RESULTS:
+        _close(connection, row.id)
+        return after_chord_failure(body, _too_large(size))
     ended = connection.execute(
         select(parts.c.task_id, parts.c.place, parts.c.result, parts.c.failure)
         .where(parts.c.chord_id == row.id)
         .order_by(parts.c.place.is_(None), parts.c.place, parts.c.task_id)
     ).all()
-    connection.execute(delete(parts).where(parts.c.chord_id == row.id))
-    connection.execute(
-        update(chords).where(chords.c.id == row.id).values(ended_at=now(), body=None, layout=None)
-    )
-    body: Signature = orjson.loads(row.body)
+    _close(connection, row.id)
     for part in ended:
         if part.failure is not None:
             failure = chord_failure(part.task_id, orjson.loads(part.failure))
@@ -152,6 +162,24 @@ def _end(connection: Connection, row: Row[Any]) -> Following:
         return after_chord(body, [orjson.loads(part.result) for part in ended])
     results = {part.task_id: orjson.loads(part.result) for part in ended}
     return after_chord(body, [_laid_out(one, results) for one in orjson.loads(row.layout)])
+
+
+def _close(connection: Connection, chord_id: str) -> None:
+    connection.execute(delete(parts).where(parts.c.chord_id == chord_id))
+    connection.execute(
+        update(chords).where(chords.c.id == chord_id).values(ended_at=now(), body=None, layout=None)
+    )
+
+
+def _too_large(size: int) -> Failure:
+    return {
+        "exc_type": "ChordError",
+        "exc_message": [
+            f"the results of the header have {size:,} characters, and {MAX_RESULTS:,} are "
+            "allowed; have the body fetch them by their ids"
+        ],
+        "exc_module": "celery.exceptions",
+    }
 
 
 def _laid_out(place: Any, results: Mapping[str, Any]) -> Any:

@@ -6,7 +6,10 @@ import threading
 from itertools import permutations
 from typing import Any
 
+import pytest
+
 from lepton_tasks.canvas.following import Following, Part
+from lepton_tasks.store import chords
 from lepton_tasks.store.store import Store
 from tests.support.canvases import FAILED, adopt, call, finish, owed, part_of
 
@@ -38,6 +41,23 @@ def test_a_size_that_is_learned_last_ends_the_chord(quick_store: Store) -> None:
     assert owed(quick_store) == []
     assert len(quick_store.canvases.expect_chord("g", size=2)) == 1
     assert owed(quick_store) == [("sum", [["你好", 2]])]
+
+
+def test_results_that_are_no_message_any_more_fail_the_chord(
+    quick_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chords, "MAX_RESULTS", 100)
+    for name, most in (("a", 46), ("b", 47)):
+        body = call("sum", f"{name}-body", link_error=[call("log", f"{name}-log")])
+        quick_store.canvases.expect_chord(name, size=2, body=body)
+        for index in range(2):
+            part = Part(name, f"{name}{index}", index, result="长" * most + "..")
+            quick_store.canvases.follow(Following(parts=[part]))
+    assert [name for name, _ in owed(quick_store)] == ["sum", "log"]
+    [found] = quick_store.task_results.find(["a-body", "b-body"])
+    assert (found.id, found.status) == ("b-body", "FAILURE")
+    assert "102 characters" in found.meta
+    assert "长" not in found.meta
 
 
 def test_a_task_counts_once(quick_store: Store) -> None:
