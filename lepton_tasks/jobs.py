@@ -45,7 +45,11 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A validated job that is not stored yet. Durations are seconds, times Unix seconds."""
+    """A validated job that is not stored yet. Durations are seconds, times Unix seconds.
+
+    ``deadline``, where it is given, is when it expires, and not ``ttl_seconds`` after it was
+    stored.
+    """
 
     tenant: str
     task: str
@@ -55,6 +59,7 @@ class NewJob:
     id: str = field(default_factory=lambda: new_id("job"))
     run_at: float | None = None
     ttl_seconds: float | None = None
+    deadline: float | None = None
     webhook: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None

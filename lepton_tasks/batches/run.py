@@ -67,7 +67,6 @@ _PAGE_ITEMS: Final = 256
 _POLL_SECONDS: Final = 0.5
 _SETTLE_SECONDS: Final = 0.02
 _CHECKPOINT_SECONDS: Final = 1.0
-_LEAST_SECONDS: Final = 0.001
 _IDS: Final = "ids.db"
 
 
@@ -116,14 +115,14 @@ class BatchErrand:
         """Make the job of a shard."""
         task = self.bench.admission.tasks[shard.work.task]
         options = orjson.loads(shard.work.options)
-        left = self.watch.seconds_left
         return NewJob(
             tenant=self.claim.tenant,
             task=task.name,
             payload=Payload(shard.items, single=False, options=options),
             cost=task.job_cost(shard.items, options),
             priority=self.claim.priority,
-            ttl_seconds=None if left is None else max(_LEAST_SECONDS, left),
+            # One for all: the earliest goes first, so any difference would decide their order.
+            deadline=self.claim.expires_at,
             batch_id=self.claim.id,
             ordinal=ordinal,
         )

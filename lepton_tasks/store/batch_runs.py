@@ -47,8 +47,9 @@ _FREE: Final = _OPEN & (batches.c.runner_until.is_(None) | (batches.c.runner_unt
 class BatchClaim:
     """A batch that this runner has until its lease ends, proved by ``holder`` and ``fence``.
 
-    ``validated`` tells that its file was found whole. ``seconds_left`` is the time to its
-    deadline when it was claimed, negative behind it; None where it has none.
+    ``validated`` tells that its file was found whole. ``expires_at`` is its deadline by the
+    database's clock, ``seconds_left`` the time to it when the batch was claimed, negative
+    behind it; both are None where it has none.
     """
 
     id: str
@@ -58,6 +59,7 @@ class BatchClaim:
     input_file_id: str | None
     state: BatchState
     validated: bool
+    expires_at: float | None
     seconds_left: float | None
     holder: str
     fence: int
@@ -273,6 +275,7 @@ def _claim(holder: str, seconds: float, connection: Connection) -> BatchClaim | 
             batches.c.state,
             batches.c.priority,
             batches.c.in_progress_at,
+            batches.c.expires_at,
             (batches.c.expires_at - now()).label("seconds_left"),
             batches.c.runner_fence.label("fence"),
         )

@@ -100,7 +100,7 @@ def _values(job: NewJob, clock: float, published: bool) -> tuple[Any, ...]:
         len(payload.inputs),
         job.cost,
         clock if job.run_at is None else job.run_at,
-        None if job.ttl_seconds is None else clock + job.ttl_seconds,
+        _deadline(job, clock),
         clock,
         clock if published else None,
         job.idempotency_key,
@@ -111,6 +111,12 @@ def _values(job: NewJob, clock: float, published: bool) -> tuple[Any, ...]:
         job.webhook,
         orjson.dumps(dict(job.metadata)).decode() if job.metadata else "{}",
     )
+
+
+def _deadline(job: NewJob, clock: float) -> float | None:
+    if job.deadline is not None or job.ttl_seconds is None:
+        return job.deadline
+    return clock + job.ttl_seconds
 
 
 def is_due(job: NewJob, clock: float) -> bool:

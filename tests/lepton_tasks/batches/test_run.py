@@ -116,7 +116,7 @@ def test_every_line_comes_out_once_and_in_order(any_yard: Yard) -> None:
     shards = any_yard.store.jobs.shards(TENANT, batch.id, 0, 1_000)
     assert [shard.ordinal for shard in shards] == ordinals(any_yard, batch.id)
     assert {str(shard.priority) for shard in shards} == {"normal"}
-    assert all(shard.deadline is not None for shard in shards)
+    assert {shard.deadline for shard in shards} == {batch.expires_at}
     assert all(shard.items <= 8 for shard in shards)
 
 

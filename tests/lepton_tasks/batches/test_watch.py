@@ -20,6 +20,7 @@ _CLAIM = BatchClaim(
     input_file_id="file_1",
     state=BatchState.VALIDATING,
     validated=False,
+    expires_at=4_000_000_000.0,
     seconds_left=10.0,
     holder="io-1",
     fence=1,

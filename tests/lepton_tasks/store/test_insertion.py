@@ -51,6 +51,12 @@ def test_what_goes_in_comes_out(store: Store) -> None:
     assert claimed.payload == Payload(("多谢，thank you",), single=True)
 
 
+def test_a_deadline_is_kept_as_it_is(store: Store) -> None:
+    job = a_job(deadline=4_000_000_000.25, ttl_seconds=60.0)
+    store.jobs.insert([job])
+    assert store.jobs.get("acme", job.id).deadline == 4_000_000_000.25
+
+
 def test_a_conflict_is_its_callers_alone(store: Store) -> None:
     store.jobs.insert([keyed("k")])
     one, another = a_job(), keyed("k2")
