@@ -108,6 +108,7 @@ class FileStorage:
         with translated():
             _make(target.parent, self.folder)
             with source.open("rb") as whole:
+                os.fchmod(whole.fileno(), 0o600)
                 os.utime(whole.fileno())  # what is young is not swept while its row is written
                 os.fsync(whole.fileno())
             try:

@@ -144,6 +144,7 @@ def test_a_file_is_kept_under_an_id_and_stays(
         storage.keep(output, file_id)
         assert storage.path(file_id).read_bytes() == TEXT
         assert storage.old_files(file_id[-2:], HOUR) == []
+        assert stat.S_IMODE(storage.path(file_id).stat().st_mode) == 0o600
     output.unlink()
     assert storage.path(ids[0]).read_bytes() == TEXT
 
