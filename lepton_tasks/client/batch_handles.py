@@ -17,6 +17,7 @@ from lepton_tasks.client.tasks import Outputs
 from lepton_tasks.client.views import Batch, LineCounts
 
 OutputT = TypeVar("OutputT")
+OtherT = TypeVar("OtherT")
 DriverT = TypeVar("DriverT", BlockingDriver, AwaitingDriver)
 FilesT = TypeVar("FilesT", FileCalls, AsyncFileCalls)
 
@@ -84,6 +85,10 @@ class _BatchHandle(Generic[DriverT, FilesT, OutputT]):
 class BatchHandle(_BatchHandle[BlockingDriver, FileCalls, OutputT]):
     """A batch. Its methods ask the server; what it was last is in ``batch``."""
 
+    def typed(self, outputs: Outputs[OtherT]) -> BatchHandle[OtherT]:
+        """The batch, with outputs of a task that is known."""
+        return BatchHandle(self._driver, self._steps, self._files, self.batch, outputs)
+
     def refresh(self) -> Self:
         """Read it again."""
         return self.saw(self._driver.run(self._steps.get(self.id)))
@@ -124,6 +129,10 @@ class BatchHandle(_BatchHandle[BlockingDriver, FileCalls, OutputT]):
 
 class AsyncBatchHandle(_BatchHandle[AwaitingDriver, AsyncFileCalls, OutputT]):
     """A batch; see :class:`BatchHandle`, whose methods are awaited here."""
+
+    def typed(self, outputs: Outputs[OtherT]) -> AsyncBatchHandle[OtherT]:
+        """The batch, with outputs of a task that is known."""
+        return AsyncBatchHandle(self._driver, self._steps, self._files, self.batch, outputs)
 
     async def refresh(self) -> Self:
         """Read it again."""

@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 
 from lepton_tasks.client.calling import Caller, with_key
 from lepton_tasks.client.effects import Close, Emit, Steps, read, refined
+from lepton_tasks.client.errors import UnexpectedAnswer
 from lepton_tasks.client.messages import FilePart, Request, parsed
 from lepton_tasks.client.uploads import UploadSteps, size_of
 from lepton_tasks.client.views import FileObject, read_view
@@ -22,6 +23,7 @@ PATH: Final = "/v1/files"
 PAGE: Final = 1_000
 LARGE_BYTES: Final = 64 << 20
 """A file of more is uploaded in parts."""
+_NOTHING_THERE: Final = 416
 _STORE_SECONDS: Final = 60.0
 """How long the server may take to make an uploaded file durable."""
 
@@ -123,7 +125,12 @@ class FileSteps:
         while True:
             asked = {"range": f"bytes={done}-"} if done else {}
             request = Request("GET", path, headers={"accept": "*/*", **asked})
-            stream = yield from self._caller.open(request)
+            try:
+                stream = yield from self._caller.open(request)
+            except UnexpectedAnswer as error:
+                if done and error.status == _NOTHING_THERE:  # the link broke behind the last byte
+                    return
+                raise
             skip = done if stream.head.status == 200 else 0  # a server that knows no ranges
             try:
                 while isinstance(piece := (yield from read(stream)), bytes):

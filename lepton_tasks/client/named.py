@@ -7,14 +7,19 @@ from collections.abc import (
     AsyncIterable,
     Generator,
     Iterable,
+    Mapping,
     Sequence,
 )
 from typing import Any, Generic, TypeVar, Unpack
 
 from lepton_tasks.client.awaiting import AwaitingDriver
+from lepton_tasks.client.batch_calls import AsyncBatchCalls, BatchCalls, Lines
+from lepton_tasks.client.batch_handles import AsyncBatchHandle, BatchHandle
+from lepton_tasks.client.batches import BatchFields
 from lepton_tasks.client.blocking import BlockingDriver
 from lepton_tasks.client.calling import Caller
 from lepton_tasks.client.effects import Steps
+from lepton_tasks.client.file_calls import AsyncFileCalls, FileCalls
 from lepton_tasks.client.handles import DEFAULT_WAIT, AsyncJobHandle, JobHandle
 from lepton_tasks.client.jobs import (
     DEFAULT_CHUNK,
@@ -122,6 +127,19 @@ class Named(_Named[BlockingDriver, OutputT]):
         for job in self._driver.iterate(self._submit_many(chunk, fields), inputs):
             yield JobHandle(self._driver, self._steps, job, self._outputs)
 
+    def batch(
+        self,
+        lines: Lines,
+        /,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **fields: Unpack[BatchFields],
+    ) -> BatchHandle[OutputT]:
+        """Make a batch of any number of inputs; see :meth:`BatchCalls.create`."""
+        files = FileCalls(self._driver, self._caller)
+        calls = BatchCalls(self._driver, self._caller, files)
+        return calls.create(lines, task=self.name, options=options, **fields).typed(self._outputs)
+
     def map(
         self,
         inputs: Iterable[Input],
@@ -190,6 +208,20 @@ class AsyncNamed(_Named[AwaitingDriver, OutputT]):
         """Submit any number of inputs; see :meth:`Named.submit_many`."""
         async for job in self._driver.iterate(self._submit_many(chunk, fields), inputs):
             yield AsyncJobHandle(self._driver, self._steps, job, self._outputs)
+
+    async def batch(
+        self,
+        lines: Lines | AsyncIterable[Any],
+        /,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **fields: Unpack[BatchFields],
+    ) -> AsyncBatchHandle[OutputT]:
+        """Make a batch of any number of inputs; see :meth:`BatchCalls.create`."""
+        files = AsyncFileCalls(self._driver, self._caller)
+        calls = AsyncBatchCalls(self._driver, self._caller, files)
+        made = await calls.create(lines, task=self.name, options=options, **fields)
+        return made.typed(self._outputs)
 
     def map(
         self,

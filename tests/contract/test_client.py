@@ -17,6 +17,7 @@ import pytest
 from lepton_tasks import AsyncClient, Client
 from lepton_tasks.client import (
     BatchFailed,
+    BatchHandle,
     BatchResult,
     DeletedObject,
     IdempotencyMismatch,
@@ -216,9 +217,10 @@ def test_a_batch_is_made_on_the_fly_and_read_while_it_runs(
         yield ""
 
     with Client(proxy.url(system.url), system.key) as flaky:
-        batch = flaky.batches.create(items(), task="moderation", metadata={"shop": "7"})
+        batch = flaky.moderation.batch(items(), metadata={"shop": "7"})
+        assert_type(batch, BatchHandle[ModerationOutput])
         assert (batch.batch.metadata, batch.batch.endpoint) == ({"shop": "7"}, "/v1/jobs")
-        results: list[BatchResult[Any]] = []
+        results: list[BatchResult[ModerationOutput]] = []
         for result in batch.results():
             results.append(result)
             if len(results) % 100 == 0:

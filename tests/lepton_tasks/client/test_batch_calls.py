@@ -60,6 +60,18 @@ def test_items_become_a_file_and_a_batch(client: Any, server: ScriptedServer) ->
     assert len({asked.headers["idempotency-key"] for asked in server.asked[2:]}) == 1
 
 
+def test_a_batch_of_a_task_knows_its_outputs(client: Any, server: ScriptedServer) -> None:
+    server.say(Say(200, FILE), Say(200, batch("validating")))
+    made = client.sentiment.batch(["很好"], options={"language": "zh"}, priority="normal")
+    assert uploaded(server.asked[0])[0]["body"] == {
+        "task": "sentiment",
+        "input": "很好",
+        "options": {"language": "zh"},
+    }
+    assert server.asked[1].json["priority"] == "normal"
+    assert (made.id, made._outputs.task) == ("batch_1", "sentiment")
+
+
 def test_a_file_of_requests_is_taken_as_it_is(
     client: Any, server: ScriptedServer, tmp_path: Path
 ) -> None:

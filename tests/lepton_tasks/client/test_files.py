@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lepton_tasks.client import NoConnection, UnknownObject
+from lepton_tasks.client import NoConnection, UnexpectedAnswer, UnknownObject
 from tests.support.job_bodies import FILE
 from tests.support.scripted_http import HANG_UP, Say, ScriptedServer, parts
 
@@ -79,6 +79,14 @@ def test_a_download_goes_on_where_the_link_broke(
         "bytes=3-",
         "bytes=5-",
     ]
+
+
+def test_a_link_may_break_behind_the_last_byte(client: Any, server: ScriptedServer) -> None:
+    error = {"error": {"code": "invalid_range", "message": "there is nothing"}}
+    server.say(Say(200, body=b"abc", cut=True), Say(416, error), Say(416, error))
+    assert b"".join(client.files.content("file_1")) == b"abc"
+    with pytest.raises(UnexpectedAnswer, match="there is nothing"):
+        list(client.files.content("file_1"))
 
 
 def test_a_download_that_fails_leaves_nothing(
