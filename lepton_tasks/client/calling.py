@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from lepton_tasks.client.effects import Close, Emit, Pause, Steps, Stream, open_
 from lepton_tasks.client.errors import Told, UnexpectedAnswer
 from lepton_tasks.client.messages import Failure, Request, Response, failed, parsed, refused
 from lepton_tasks.client.retrying import is_passing, pause_before
+
+logger = logging.getLogger(__name__)
 
 MOST_PAGE: Final = 100
 _RESENT: Final = "x-stainless-retry-count"
@@ -109,6 +112,8 @@ class Caller:
             if isinstance(outcome, Failure):
                 raise failed(request, outcome, self.configuration.base_url)
             raise refused(outcome)
+        why = outcome.reason if isinstance(outcome, Failure) else f"HTTP {outcome.status}"
+        logger.info("a %s is sent again in %.1f s: %s", request.method, pause, why)
         yield Pause(pause)
 
     def _whole(self, stream: Stream) -> Steps[Response | Failure]:

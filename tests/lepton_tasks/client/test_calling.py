@@ -17,8 +17,9 @@ LATER = Say(
 
 @pytest.mark.parametrize("trouble", [HANG_UP, LATER, Say(503), Say(408), Say(500, cut=True)])
 def test_what_may_pass_is_sent_again_with_the_same_key(
-    client: Any, server: ScriptedServer, trouble: Say
+    client: Any, server: ScriptedServer, trouble: Say, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "lepton_tasks.client")
     server.say(trouble, trouble, Say(200, {"id": "corpus_1"}))
     made = client.request("POST", "/v1/corpora", json={"name": "手册"})
     assert made == {"id": "corpus_1"}
@@ -29,6 +30,9 @@ def test_what_may_pass_is_sent_again_with_the_same_key(
         "1",
         "2",
     ]
+    said = [one.getMessage() for one in caplog.records if one.name == "lepton_tasks.client.calling"]
+    assert len(said) == 2
+    assert said[0].startswith("a POST is sent again in 0.0 s: ")
 
 
 def test_each_call_has_a_key_of_its_own_and_that_of_the_tenant(

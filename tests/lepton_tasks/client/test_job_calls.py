@@ -44,7 +44,7 @@ def test_jobs_are_yielded_as_they_end(client: Any, server: ScriptedServer) -> No
 
 
 def test_what_does_not_end_in_time_is_named(client: Any, server: ScriptedServer) -> None:
-    server.say(Say(202, accepted("job_1")), *[Say(200, job("job_1", "running"))] * 50)
+    server.say(Say(202, accepted("job_1")), *[Say(200, job("job_1", "running"))] * 500)
     handle = client.submit("noop", "一")
     with pytest.raises(StillWaiting) as caught:
         list(client.jobs.as_completed([handle], timeout=0.03))
