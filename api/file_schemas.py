@@ -110,6 +110,7 @@ class UploadCreate(BaseModel):
                     "anchor": {"type": "string", "enum": ["created_at"]},
                     "seconds": {"type": "integer", "minimum": 3600, "maximum": 2592000},
                 },
+                "additionalProperties": False,
             }
         ),
     ] = None
