@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from api.app import create_app
@@ -42,6 +43,15 @@ def test_all_that_is_referred_to_is_there(document: dict[str, Any]) -> None:
     assert named <= set(schemas)
     assert {"JobCreate", "DocumentCreate", "ErrorBody", "ErrorDetail"} <= named
     assert "HTTPValidationError" not in schemas
+
+
+def test_every_schema_is_one_and_every_operation_has_a_name_of_its_own(
+    document: dict[str, Any],
+) -> None:
+    for schema in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema)
+    names = [one["operationId"] for item in document["paths"].values() for one in item.values()]
+    assert len(set(names)) == len(names) > 50
 
 
 def test_it_is_made_once(tmp_path: Path) -> None:
