@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lepton_tasks.bulk import parquet
+from lepton_tasks.bulk.errors import RunStopped
 from lepton_tasks.bulk.lines import BadLine, Line
 from lepton_tasks.bulk.parquet import ParquetRows
 from lepton_tasks.errors import InvalidInput
@@ -180,6 +185,29 @@ def test_a_damaged_page_ends_the_reading(tmp_path: Path) -> None:
     assert len(good) >= 1920
     assert isinstance(bad, BadLine)
     assert (bad.number, bad.code, bad.final) == (len(good) + 1, "broken_parquet", True)
+
+
+class FailingFile(io.BufferedReader):
+    """A file on a disk that fails once ``broken`` is set."""
+
+    broken = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+
+def test_a_disk_that_fails_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "in.parquet", {"text": ["fine"] * 4000}, row_group_size=1000)
+    file = FailingFile(io.FileIO(path))
+    monkeypatch.setattr(parquet, "open_input", lambda path: (file, path.stat().st_size))
+    with ParquetRows(path, MODERATION, "text", None) as rows:
+        reading = iter(rows)
+        next(reading)
+        file.broken = True
+        with pytest.raises(RunStopped, match=r"cannot read .* to its end: Input/output error"):
+            list(reading)
 
 
 @given(st.binary(min_size=1, max_size=8), st.integers(0, 10_000))
