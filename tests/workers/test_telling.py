@@ -16,9 +16,12 @@ import torch
 from lepton_tasks.embedded.commands import lepton_command
 from lepton_tasks.nlp.registry import get_task
 from tests.support.models import one_thread, save_decoder
+from tests.support.upstream import upstream
 from workers.catalogue.entries import CatalogueEntry
+from workers.engines.loader import load_engine
 from workers.errors import ModelError
 from workers.generation.engine import DecoderEngine, build_decoder
+from workers.generation.writing import WritingEngine
 from workers.offline import answer_all
 from workers.telling import tell
 
@@ -82,6 +85,22 @@ def test_an_interrupt_ends_the_line_and_the_writing(engine: DecoderEngine) -> No
         tell(TASK, engine, ["今天"], options(max_tokens=60), out)
     assert out.pieces[-1] == "\n"
     assert tell(TASK, engine, ["今天"], options(max_tokens=2), Pieces())  # its model is free again
+
+
+def test_a_text_of_another_server_is_told_as_it_comes() -> None:
+    with upstream() as server:
+        server.gate.set()
+        entry = CatalogueEntry(
+            name="theirs",
+            task="generation",
+            engine="openai-upstream",
+            options={"url": server.url, "model": "large"},
+        )
+        engine = load_engine("generation", {"theirs": entry}, "cpu", "theirs")
+        assert isinstance(engine, WritingEngine)
+        out = Pieces()
+        [output] = tell(TASK, engine, ["say 今天 hello"], options(max_tokens=9), out)
+    assert out.getvalue() == f"{output.text}\n" != "\n"  # type: ignore[attr-defined]
 
 
 def test_what_cannot_be_written_is_raised(engine: DecoderEngine) -> None:
