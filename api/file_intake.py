@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from starlette.concurrency import run_in_threadpool
 
@@ -97,6 +99,20 @@ class Incoming:
         """
         block, self._block = self._block, bytearray()
         await self._disk.run(self.draft.write, block)
+
+
+class Turns:
+    """Lets one at a time do what is long and need not be done twice. Lives on one event loop."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Wait until nobody else is in such a block for ``name``."""
+        lock = self._locks.get(name) or self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            yield
 
 
 class Intake:

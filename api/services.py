@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.announcing import Announcements
 from api.disk import Disk
-from api.file_intake import Intake, Room
+from api.file_intake import Intake, Room, Turns
 from api.key_cache import KeyCache
 from api.openai.answering import Answering
 from api.openai.catalogue import ModelList
@@ -61,6 +61,8 @@ class Services:
     storage: FileStorage
     disk: Disk
     intake: Intake
+    completing: Turns
+    """One request at a time puts an upload together, however often that is asked for."""
     results: ResultReader
     watching: ResultWatch
 
@@ -120,6 +122,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 storage=storage,
                 disk=disk,
                 intake=Intake(storage, disk, room),
+                completing=Turns(),
                 results=ResultReader(store, storage),
                 watching=watching,
             )

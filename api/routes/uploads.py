@@ -112,21 +112,8 @@ async def complete(
     store = services.store
     upload = await run_in_threadpool(store.uploads.get, tenant, upload_id)
     if upload.state is not UploadState.COMPLETED:
-        require_pending(upload)
-        parts = await run_in_threadpool(store.uploads.parts, tenant, upload_id, part_ids)
-        if (total := sum(part.size for part in parts)) != upload.size:
-            raise InvalidInput(
-                f"the parts have {total:,} bytes, and {upload.size:,} were announced",
-                "part_ids",
-                "bytes_differ",
-            )
-        try:
-            upload = await _put_together(services, upload, parts, md5)
-        except StorageUnavailable:
-            # The parts are gone where the same was asked twice, and the other was faster.
-            upload = await run_in_threadpool(store.uploads.get, tenant, upload_id)
-            if upload.state is not UploadState.COMPLETED:
-                raise
+        async with services.completing.turn(upload_id):
+            upload = await _complete(services, tenant, upload_id, part_ids, md5)
     return UploadView.of(upload, await run_in_threadpool(_file_of, services, upload))
 
 
@@ -139,6 +126,32 @@ async def cancel(
     upload = await run_in_threadpool(services.store.uploads.cancel, tenant, upload_id)
     await services.disk.run(services.storage.delete_upload, upload_id)
     return UploadView.of(upload)
+
+
+async def _complete(
+    services: Services, tenant: str, upload_id: str, part_ids: Sequence[str], md5: str | None
+) -> Upload:
+    """Put an upload together, unless that was done meanwhile."""
+    store = services.store
+    upload = await run_in_threadpool(store.uploads.get, tenant, upload_id)
+    if upload.state is UploadState.COMPLETED:
+        return upload
+    require_pending(upload)
+    parts = await run_in_threadpool(store.uploads.parts, tenant, upload_id, part_ids)
+    if (total := sum(part.size for part in parts)) != upload.size:
+        raise InvalidInput(
+            f"the parts have {total:,} bytes, and {upload.size:,} were announced",
+            "part_ids",
+            "bytes_differ",
+        )
+    try:
+        return await _put_together(services, upload, parts, md5)
+    except StorageUnavailable:
+        # The parts are gone where the same was asked twice, and the other was faster.
+        upload = await run_in_threadpool(store.uploads.get, tenant, upload_id)
+        if upload.state is not UploadState.COMPLETED:
+            raise
+        return upload
 
 
 async def _put_together(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.disk import Disk
-from api.file_intake import Intake, Room
+from api.file_intake import Intake, Room, Turns
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.ids import new_id
@@ -81,3 +81,22 @@ def test_what_comes_at_once_counts_together(store: Store, tmp_path: Path) -> Non
 
     asyncio.run(take())
     assert left(tmp_path / "files") == []
+
+
+def test_one_at_a_time_by_name() -> None:
+    turns = Turns()
+    seen: list[str] = []
+
+    async def work(name: str) -> None:
+        async with turns.turn(name):
+            seen.append(f"{name} begins")
+            await asyncio.sleep(0)
+            seen.append(f"{name} ends")
+
+    async def all_of_them() -> None:
+        await asyncio.gather(work("a"), work("a"), work("b"))
+
+    asyncio.run(all_of_them())
+    mine = [event for event in seen if event.startswith("a")]
+    assert mine == ["a begins", "a ends"] * 2
+    assert seen.index("b begins") < seen.index("a ends")

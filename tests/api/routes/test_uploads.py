@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from api.file_intake import Turns
 from api.routes import uploads as module
 from lepton_tasks.errors import StorageUnavailable
 from lepton_tasks.files.storage import Draft
@@ -199,9 +204,14 @@ def test_a_disk_that_fails_leaves_the_upload_as_it_was(
     assert complete(file_api, upload_id, ids).json()["status"] == "completed"
 
 
-def test_whoever_asks_twice_at_once_gets_one_file(
+def test_whoever_asks_two_processes_at_once_gets_one_file(
     file_api: Api, file_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    @asynccontextmanager
+    async def at_once(turns: Turns, name: str) -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr(Turns, "turn", at_once)
     upload_id = created(file_api)
     ids = sent(file_api, upload_id, *PARTS)
     publish, append = Draft.publish, Draft.append
@@ -226,3 +236,24 @@ def test_whoever_asks_twice_at_once_gets_one_file(
     monkeypatch.setattr(Draft, "append", append_late)
     assert complete(file_api, upload_id, ids).json()["status"] == "completed"
     assert len(kept(file_settings)) == 2
+
+
+def test_an_upload_is_put_together_once_however_often_that_is_asked_for(
+    file_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = file_api
+    upload_id = created(api)
+    ids = sent(api, upload_id, *PARTS)
+    append, appended = Draft.append, []
+
+    def slowly(draft: Draft, source: Path, *more: Any) -> None:
+        appended.append(source)
+        time.sleep(0.05)
+        append(draft, source, *more)
+
+    monkeypatch.setattr(Draft, "append", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: complete(api, upload_id, ids).json(), range(4)))
+    assert answers[0]["status"] == "completed"
+    assert answers == [answers[0]] * 4
+    assert len(appended) == len(PARTS)
