@@ -61,10 +61,9 @@ def show(batch_id: BatchArgument, tenant: TenantOption = None, as_json: JsonOpti
         typer.echo(_json(_shown(batch)))
         return
     total, completed, failed = batch.lines
-    known = bool(total) or batch.sealed
     lines = [
         ("", f"{batch.id}  {_asks(batch)}  {batch.state}"),
-        ("lines", f"{total:,}" if known else "not all in yet"),
+        ("lines", f"{total:,}" if total or batch.sealed else _not_counted(batch)),
         ("done", f"{completed + failed:,}"),
         ("failed", f"{failed:,}"),
     ]
@@ -99,6 +98,10 @@ def cancel(batch_id: BatchArgument, tenant: TenantOption = None) -> None:
 
 def _asks(batch: Batch) -> str:
     return batch.endpoint or batch.task
+
+
+def _not_counted(batch: Batch) -> str:
+    return "not all in yet" if batch.finished_at is None else "not counted"
 
 
 def _shown(batch: Batch) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def run_column(
     {'text': [None], 'sentiment_label': [None], 'sentiment_error': [None]}
 
     Raises:
-        InvalidInput: a column of that name is there already, or none of ``column``.
+        InvalidInput: a column of that name is there already, none of ``column``, or a field
+            in ``keep`` that the task's output does not have.
         ClientError: texts were not accepted.
     """
     if column not in frame:
@@ -107,6 +108,8 @@ def _columns(
     errors: list[str | None] = []
     for row, answer in enumerate(answers):
         values = {} if answer is None or isinstance(answer, ItemError) else _fields(answer)
+        if isinstance(answer, BaseModel):  # which has all fields that there are
+            _check_kept(keep or (), values)
         for name, value in values.items():
             if keep is None:
                 columns.setdefault(name, [None] * row)
@@ -116,6 +119,15 @@ def _columns(
         for values_so_far in columns.values():
             values_so_far.extend([None] * (row + 1 - len(values_so_far)))
     return {before + name: values for name, values in columns.items()} | {before + ERROR: errors}
+
+
+def _check_kept(keep: Sequence[str], fields: Mapping[str, Any]) -> None:
+    """Refuse a misspelt name, whose column would be empty."""
+    unknown = next((name for name in keep if name not in fields), None)
+    if unknown is not None:
+        raise InvalidInput(
+            f"the output has no field {unknown!r}; its fields are: {', '.join(fields)}", "keep"
+        )
 
 
 def _fields(answer: Any) -> Mapping[str, Any]:

@@ -65,6 +65,8 @@ def test_a_batch_of_an_uploaded_file_is_shown(store: Store) -> None:
 def test_one_whose_lines_are_not_counted_yet(store: Store) -> None:
     store.batches.create("default", "batch_cli", "moderation", Priority.BULK, "f")
     assert "lines   not all in yet" in run("show", "batch_cli").stdout
+    run("cancel", "batch_cli")
+    assert "lines   not counted" in run("show", "batch_cli").stdout
 
 
 def test_cancelling_either_kind(store: Store) -> None:

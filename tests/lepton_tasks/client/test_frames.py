@@ -25,7 +25,7 @@ def blocking(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterato
         server.asked.append(asked)
         if asked.method == "GET":
             job_id = asked.path.rpartition("/")[2]
-            outputs = [{"characters": len(text), "long": len(text) > 1} for text in inputs[job_id]]
+            outputs = [_output(text) for text in inputs[job_id]]
             return Say(200, job(job_id, outputs=outputs))
         texts = orjson.loads(asked.body)["inputs"]
         if "" in texts:
@@ -39,6 +39,12 @@ def blocking(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(server, "answer", answer)
     with Client(server.url, "lpt_test") as client:
         yield client
+
+
+def _output(text: str) -> dict[str, Any]:
+    if text.startswith("{"):
+        return dict(orjson.loads(text))
+    return {"characters": len(text), "long": len(text) > 1}
 
 
 def test_a_data_frame_gets_columns_and_keeps_its_index(blocking: Client) -> None:
@@ -85,6 +91,15 @@ def test_batches_of_a_data_set_have_the_same_columns(blocking: Client) -> None:
 def test_what_does_not_fit_is_named(blocking: Client, frame: Any, named: str) -> None:
     with pytest.raises(InvalidInput, match=named):
         run_column(blocking, frame, "text", "noop")
+
+
+def test_a_field_that_the_task_does_not_have_is_named(blocking: Client) -> None:
+    rating = {"label": "positive", "scores": {}, "language": "en", "language_supported": True}
+    frame = {"text": [orjson.dumps({**rating, "truncated": False}).decode()]}
+    kept = run_column(blocking, frame, "text", "sentiment", keep=["label"])
+    assert kept["sentiment_label"] == ["positive"]
+    with pytest.raises(InvalidInput, match="no field 'lable'; its fields are: label, scores"):
+        run_column(blocking, frame, "text", "sentiment", keep=["lable"])
 
 
 def test_what_is_no_frame_is_refused(blocking: Client) -> None:
