@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 
 from api.document import DescribedApi
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
 from api.openai import chat, completions, embeddings, moderations
 from api.openai import models as openai_models
+from api.reference import reference_page
 from api.routes import (
     batch_results,
     batches,
@@ -30,6 +33,8 @@ from api.services import open_services
 from lepton_tasks import __version__
 from lepton_tasks.settings import Settings
 
+_TRIED_AT: Final = "/docs/try"
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the API; its connections open with the application's lifespan.
@@ -47,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="lepton-tasks",
         version=__version__,
         summary="Asynchronous NLP jobs",
+        docs_url=_TRIED_AT,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
@@ -73,4 +79,9 @@ def create_app(settings: Settings) -> FastAPI:
         openai_models,
     ):
         app.take(part.router)
+
+    @app.get("/docs", include_in_schema=False)
+    def reference() -> HTMLResponse:
+        return HTMLResponse(reference_page(app.openapi(), _TRIED_AT))
+
     return app

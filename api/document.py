@@ -23,6 +23,7 @@ from api.answers import (
 from api.openai.route import OpenAiRoute
 
 _PARAMETER: Final = re.compile(r"{(\w+)}")
+_SENTENCE: Final = re.compile(r"(?<=\.)\s|\n\n")
 
 
 class DescribedApi(FastAPI):
@@ -64,7 +65,8 @@ def complete(document: dict[str, Any], openai: Collection[tuple[str, str]] = ())
 
     Every answer has an id and every error one body; what needs a key may be refused without
     one, what names something may not find it, and a body may be too large. Schemas that a
-    request's body brought along become those of the document.
+    request's body brought along become those of the document. The summary of a route is the
+    first sentence of its docstring.
 
     Raises:
         ValueError: two different schemas have the same name.
@@ -80,6 +82,8 @@ def complete(document: dict[str, Any], openai: Collection[tuple[str, str]] = ())
     ]
     for path, method, operation in operations:
         _share_body(operation, schemas)
+        if operation.get("description"):
+            operation["summary"] = _first_sentence(operation["description"])
         responses = operation["responses"]
         if "HTTPValidationError" in str(responses.get("422")):
             del responses["422"]
@@ -91,6 +95,15 @@ def complete(document: dict[str, Any], openai: Collection[tuple[str, str]] = ())
                 _tell(response, "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests")
         operation["responses"] = dict(sorted(responses.items()))
     _link(operations)
+
+
+def _first_sentence(text: str) -> str:
+    r"""What a list of routes says of one, of its docstring.
+
+    >>> _first_sentence("Accept a job. What was answered\nwith 202 is stored.")
+    'Accept a job'
+    """
+    return " ".join(_SENTENCE.split(text, maxsplit=1)[0].split()).rstrip(".")
 
 
 def _common_errors(
