@@ -4,6 +4,7 @@
     <folder>/uploads/<upload>/<part>                parts of an upload that has not ended
     <folder>/batches/<batch>/                       what a batch writes while it runs
     <folder>/drafts/                                what is being written
+    <folder>/database                               whose rows name what is here
 
 A file appears in its place whole and durable, or not at all: it is written as a draft, flushed
 and renamed. Its row is written after that and goes before it, so no row names what is not
@@ -145,6 +146,24 @@ class FileStorage:
         """Delete what a batch wrote; what cannot be deleted, a sweep does later."""
         shutil.rmtree(self.batch_folder(batch_id), ignore_errors=True)
 
+    def owner(self, claimed: str) -> str:
+        """The database whose rows name what is here: the first one that claimed the folder.
+
+        A folder that is not there is anybody's.
+
+        Raises:
+            StorageUnavailable: it cannot be read or claimed.
+        """
+        mark = self.folder / "database"
+        with translated():
+            if not self.folder.is_dir():
+                return claimed
+            if not mark.exists():
+                with self.draft() as draft:
+                    draft.write(claimed.encode())
+                    draft.publish_as(mark)
+            return mark.read_text()
+
     def shards(self) -> list[str]:
         """Names of the folders that files are spread over, sorted; 1,024 at most."""
         return [name for name in sorted(_names(self.folder)) if _SHARD.fullmatch(name)]
@@ -233,13 +252,14 @@ class Draft(Closing):
         Raises:
             StorageUnavailable: the disk is full or failed; it is gone at the end of the block.
         """
-        self._publish(self._storage.path(file_id))
+        self.publish_as(self._storage.path(file_id))
 
     def publish_part(self, upload_id: str, part_id: str) -> None:
         """The same for a part of an upload."""
-        self._publish(self._storage.part_path(upload_id, part_id))
+        self.publish_as(self._storage.part_path(upload_id, part_id))
 
-    def _publish(self, target: Path) -> None:
+    def publish_as(self, target: Path) -> None:
+        """The same for any place within the folder."""
         assert self._path is not None  # noqa: S101
         with translated():
             os.fsync(self._file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from typing import Final
 
 from lepton_tasks.errors import StorageUnavailable
@@ -21,7 +22,8 @@ _SHARDS_AT_ONCE: Final = 32
 class FileSweeper:
     """Looks once a minute at a part of the folder, so that it has seen all in half an hour.
 
-    Several may share a folder: what one has deleted is none for the next.
+    Several may share a folder: what one has deleted is none for the next. A folder belongs to
+    one database.
     """
 
     def __init__(self, store: Store, storage: FileStorage) -> None:
@@ -40,6 +42,8 @@ class FileSweeper:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
         try:
+            if not self._is_ours():
+                return
             count = self._sweep_files() + self._storage.sweep_drafts(LEFT_SECONDS)
             self._sweep_uploads()
             self._sweep_batches()
@@ -50,6 +54,21 @@ class FileSweeper:
         else:
             if count:
                 logger.info("deleted %d files that nothing names", count)
+
+    def _is_ours(self) -> bool:
+        """Whether our database's rows are those that name what is in the folder.
+
+        To any other database everything there would look like left behind.
+        """
+        database = self._store.outbox.marker("files", uuid.uuid4().hex)
+        if self._storage.owner(database) == database:
+            return True
+        logger.error(
+            "LEPTON_FILES_FOLDER belongs to another database, so nothing in it is swept; name "
+            "another folder, or delete %s where that database is no more",
+            self._storage.folder / "database",
+        )
+        return False
 
     def _sweep_files(self) -> int:
         if not self._shards:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,17 @@ from api.file_intake import Intake, Room, Turns
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.ids import new_id
-from lepton_tasks.store.store import Store
+from lepton_tasks.settings import Settings
+from lepton_tasks.store.store import Store, open_store
 
 BLOCK = 1 << 20
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = open_store(settings)
+    yield store
+    store.close()
 
 
 def intake(store: Store, folder: Path, most: int = 0) -> Intake:

@@ -88,3 +88,25 @@ def test_folders_of_batches_go_unless_they_are_open(settings: Settings) -> None:
     sweeping.sweep()
     assert young.exists()  # once a minute
     store.close()
+
+
+def test_a_folder_of_another_database_is_left_alone(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = FileStorage(settings.files)
+    ours = open_store(settings)
+    FileSweeper(ours, storage).sweep()
+    assert not settings.files.exists()
+    file_id = content(storage)
+    ours.files.create(TENANT, file_id, "batch", "a", 3)
+    FileSweeper(ours, storage).sweep()
+    age(storage.path(file_id))
+    theirs = open_store(settings.model_copy(update={"home": tmp_path / "other"}))
+    FileSweeper(theirs, storage).sweep()
+    assert storage.path(file_id).exists()
+    assert "belongs to another database" in caplog.text
+    ours.files.delete(TENANT, file_id)
+    FileSweeper(ours, storage).sweep()
+    assert not storage.path(file_id).exists()
+    ours.close()
+    theirs.close()
