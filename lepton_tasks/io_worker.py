@@ -69,7 +69,8 @@ def run_io(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> N
 @contextmanager
 def _runners(settings: Settings, store: Store) -> Iterator[Runners]:
     """Runners of batches; they are started by whoever has the signals in hand."""
-    with Producer(settings, store) as producer:
+    # A run that goes on sees in the store which shards are there, and submits the rest.
+    with Producer(settings, store, durable=False) as producer:
         # Whether a corpus is there, workers find out: a file is cut by what is in it alone.
         admission = Admission(find_tasks(), settings.max_items_per_job)
         bench = Bench(producer, FileStorage(settings.files), admission)

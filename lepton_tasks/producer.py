@@ -48,13 +48,20 @@ class Producer(Closing):
     what could not be published in time is published later from the store.
     """
 
-    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store | None = None, *, durable: bool = True
+    ) -> None:
         """Connect with ``settings``; a ``store`` that is already open is shared, not owned.
+
+        One that is not ``durable`` does not wait for the disk: the jobs that were submitted
+        last may be lost in a power cut, and no earlier ones without them. For whoever sees
+        afterwards which are there, and submits the others again.
 
         Raises:
             LeptonError: the store cannot be used, or no Redis is configured or running.
         """
         self.settings = settings
+        self._durable = durable
         self.store = store or open_store(settings)
         self._owns_store = store is None
         self.conversations = self.store.conversations
@@ -170,7 +177,7 @@ class Producer(Closing):
                 logger.warning("%s; jobs are stored and published later", error)
                 self._window.lost()
         # Who is alone has the disk at work while the message is on its way already.
-        durable = not (alone and self.store.database.can_flush)
+        durable = self._durable and not (alone and self.store.database.can_flush)
         outcomes = self.store.jobs.insert_groups(groups, self._window.allowance, durable)
         self._window.sending(_counts(_due(outcomes)))
         return outcomes
@@ -190,7 +197,7 @@ class Producer(Closing):
             self._leave_to_reconciler(due)
         self._window.sent(_counts(due), lengths)
         # An answer that names another caller's job promises what that one may still wait for.
-        if alone or _replays(outcomes):
+        if self._durable and (alone or _replays(outcomes)):
             self.store.database.flush()
 
     def _leave_to_reconciler(self, jobs: Sequence[NewJob]) -> None:

@@ -36,7 +36,7 @@ from lepton_tasks.batches.writing import (
     answer_of,
     bare_id,
 )
-from lepton_tasks.bulk.conveyor import WINDOW, Conveyor, Dealt
+from lepton_tasks.bulk.conveyor import Conveyor, Dealt
 from lepton_tasks.bulk.errors import RunStopped, ShardMismatch
 from lepton_tasks.bulk.feeder import Feeder
 from lepton_tasks.bulk.lines import Problem
@@ -60,8 +60,11 @@ OUTPUT: Final = "output.jsonl"
 """Name of the file of answers in the folder of a batch, while it runs."""
 ERRORS: Final = "errors.jsonl"
 """Name of that of the lines without."""
+_WINDOW: Final = 8_192
+"""Lines of one batch in flight: enough for the fastest worker while some are written."""
 MOST_CHARACTERS: Final = 4_000_000
 """Bound of the lines of one batch that are in flight."""
+_PUT_SHARDS: Final = 64
 _PAGE_ITEMS: Final = 256
 """Few, since vectors are large and several batches run side by side."""
 _POLL_SECONDS: Final = 0.5
@@ -83,7 +86,7 @@ class Bench:
     producer: Producer
     storage: FileStorage
     admission: Admission
-    window: int = WINDOW
+    window: int = _WINDOW
     shard_size: int = DEFAULT_SHARD_SIZE
     checkpoint_seconds: float = _CHECKPOINT_SECONDS
 
@@ -272,7 +275,7 @@ class UploadedRun:
             cuts = cut_lines(lines, bench.shard_size, journal.next_cut, journal.next_ordinal)
             errand = BatchErrand(bench, claim, self._watch)
             belt = Conveyor(
-                Feeder(bench.producer, errand, cuts, lambda: file.position),
+                Feeder(bench.producer, errand, cuts, lambda: 0, put_shards=_PUT_SHARDS),
                 partial(bench.producer.store.jobs.shards, claim.tenant, claim.id),
                 partial(self._write, outputs, journal),
                 next_cut=journal.next_cut,

@@ -15,7 +15,7 @@ from lepton_tasks.errors import Overloaded
 from lepton_tasks.jobs import NewJob
 from lepton_tasks.producer import Producer
 
-_PUT_SHARDS: Final = 16
+PUT_SHARDS: Final = 16
 """Shards a transaction: enough to share its cost, few enough not to hold up the workers."""
 _LONGEST_WAIT: Final = 5.0
 """Seconds after which a full backlog is tried again, however long it asks to wait."""
@@ -75,10 +75,13 @@ class Feeder:
         position: Callable[[], int],
         first_cut: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        put_shards: int = PUT_SHARDS,
     ) -> None:
         """Submit ``cuts`` from ``first_cut`` on, but for the shards that the store has.
 
-        ``position`` says how many bytes of the input were read.
+        ``position`` says how many bytes of the input were read; ``put_shards`` how many
+        shards go in a transaction, about.
         """
         self._producer = producer
         self._errand = errand
@@ -87,6 +90,7 @@ class Feeder:
         self._first_cut = first_cut
         self._submitted = producer.store.batches.next_ordinal(errand.tenant, errand.batch_id)
         self._clock = clock
+        self._put_shards = put_shards
         self._kept: list[tuple[Cut, int]] = []
         self._again_at = float("-inf")
         self._ended = False
@@ -131,7 +135,7 @@ class Feeder:
             characters -= cut.characters
             shards += max(1, len(cut.shards))
             cuts.append((cut, self._position()))
-            if shards >= _PUT_SHARDS:
+            if shards >= self._put_shards:
                 if not self._submit(cuts, flying):
                     return flying
                 cuts, shards = [], 0

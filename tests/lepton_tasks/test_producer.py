@@ -55,6 +55,31 @@ def test_a_replay_is_not_published_again(producer: Producer) -> None:
         producer.submit("moderation", "something else", idempotency_key="k")
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_who_can_submit_again_need_not_wait_for_the_disk(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    waited: list[str] = []
+    database = producer.store.database
+    write, flush = database.write, database.flush
+
+    def noted_write(durable: bool = True) -> Any:
+        waited.extend(["commit"] * durable)
+        return write(durable)
+
+    def noted_flush() -> None:
+        waited.append("flush")
+        flush()
+
+    monkeypatch.setattr(database, "write", noted_write)
+    monkeypatch.setattr(database, "flush", noted_flush)
+    another = Producer(producer.settings, producer.store, durable=durable)
+    submitted = another.submit("moderation", "你好")
+    assert queued(producer) == [submitted.id]
+    assert bool(waited) is durable
+    another.close()
+
+
 @pytest.fixture
 def flushes(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What was on the queue at each flush of the database's log; all of it was committed."""

@@ -47,7 +47,7 @@ class Yard:
     def __init__(self, settings: Settings, store: Store | None = None, **more: Any) -> None:
         self.settings = settings
         self.storage = FileStorage(settings.files)
-        self.producer = Producer(settings, store)
+        self.producer = Producer(settings, store, durable=False)
         self.store = self.producer.store
         admission = Admission(find_tasks(), settings.max_items_per_job)
         self.bench = Bench(self.producer, self.storage, admission, **more)
