@@ -14,7 +14,7 @@ from lepton_tasks.errors import InvalidInput
 from lepton_tasks.jobs import NewJob, Payload
 from lepton_tasks.queues import split_queue_name, task_of_message
 from lepton_tasks.requests import Admission, JobRequest
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 
 _TAKEN: Final = frozenset({"input", "inputs", "options", "webhook", "metadata", "take"})
 """Keywords of our tasks for plain Celery producers."""

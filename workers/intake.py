@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lepton_tasks.errors import StoreUnavailable
 from lepton_tasks.jobs import ClaimedJob
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.store import Store
 from workers.giving_back import give_back
 from workers.holder import Holder

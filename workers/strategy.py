@@ -22,7 +22,7 @@ from lepton_tasks.broker.messages import OWN_HEADER
 from lepton_tasks.canvas.signatures import CanvasRefused
 from lepton_tasks.ids import is_foreign_id
 from lepton_tasks.requests import Admission
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from workers.adoption import adopt
 from workers.intake import Received
 from workers.runtime import Runtime

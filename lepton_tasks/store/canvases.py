@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from lepton_tasks.canvas.following import Failure, Following, after_failure, aft
 from lepton_tasks.ids import new_id
 from lepton_tasks.states import JobState
 from lepton_tasks.store.canvas_tables import CanvasRow, FollowUpRow
-from lepton_tasks.store.chords import count_parts, expect_chord, knows_body
+from lepton_tasks.store.chords import count_parts, expect_chord, with_body
 from lepton_tasks.store.database import Database, now
 from lepton_tasks.store.task_results import put_failures
 
@@ -50,11 +50,13 @@ class CanvasStore:
         )
 
 
-def add_canvas(connection: Connection, job_id: str, canvas: Canvas) -> None:
-    """Keep what is to follow a job that was just adopted."""
-    connection.execute(insert(canvases).values(job_id=job_id, detail=canvas.dump()))
-    if canvas.group is not None and not knows_body(connection, canvas.group):
-        write_down(connection, expect_chord(connection, canvas.group, body=canvas.chord))
+def add_canvases(connection: Connection, canvases_of: Mapping[str, Canvas]) -> None:
+    """Keep what is to follow jobs that were just adopted, by their ids."""
+    rows = [{"job_id": job_id, "detail": one.dump()} for job_id, one in canvases_of.items()]
+    connection.execute(insert(canvases), rows)
+    bodies = {one.group: one.chord for one in canvases_of.values() if one.group is not None}
+    for group in sorted(bodies.keys() - with_body(connection, list(bodies))):
+        write_down(connection, expect_chord(connection, group, body=bodies[group]))
 
 
 def end_canvases(connection: Connection, ended: Sequence[Row[Any]]) -> None:

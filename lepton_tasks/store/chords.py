@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_tasks.canvas.following import (
@@ -31,14 +32,14 @@ _PAGE: Final = 500
 _SEEN = [chords.c[name] for name in ("id", "size", "counted", "body", "layout", "ended_at")]
 
 
-def knows_body(connection: Connection, chord_id: str) -> bool:
-    """Whether a chord's body is known, or was called already; looks without a lock."""
-    row = connection.execute(
-        select(chords.c.body.is_not(None).label("known"), chords.c.ended_at).where(
-            chords.c.id == chord_id
-        )
-    ).first()
-    return row is not None and (row.known or row.ended_at is not None)
+def with_body(connection: Connection, chord_ids: Sequence[str]) -> set[str]:
+    """Those of some chords whose body is known, or was called; looks without a lock."""
+    found: set[str] = set()
+    known = or_(chords.c.body.is_not(None), chords.c.ended_at.is_not(None))
+    for start in range(0, len(chord_ids), _PAGE):
+        page = chords.c.id.in_(chord_ids[start : start + _PAGE])
+        found.update(connection.execute(select(chords.c.id).where(page, known)).scalars())
+    return found
 
 
 def expect_chord(
@@ -119,18 +120,15 @@ def _insert(connection: Connection, mine: Sequence[Part]) -> int:
         }
         for part in mine
     }
-    added = 0
-    values = list(rows.values())
-    for start in range(0, len(values), _PAGE):
-        added += len(
-            connection.execute(
-                _insert_into(connection)(parts)
-                .values(values[start : start + _PAGE])
-                .on_conflict_do_nothing(index_elements=["chord_id", "task_id"])
-                .returning(parts.c.task_id)
-            ).all()
-        )
-    return added
+    statement = _adding(connection.dialect.name)
+    return len(connection.execute(statement, list(rows.values())).all())
+
+
+@cache
+def _adding(dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    once = insert(parts).on_conflict_do_nothing(index_elements=["chord_id", "task_id"])
+    return once.returning(parts.c.task_id)
 
 
 def _end(connection: Connection, row: Row[Any]) -> Following:

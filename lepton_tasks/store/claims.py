@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from lepton_tasks.canvas.canvas import Canvas
-from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob
+from lepton_tasks.jobs import ClaimedJob, FinishedJob
 from lepton_tasks.states import JobState
-from lepton_tasks.store.canvases import add_canvas
+from lepton_tasks.store.adoptions import Adoption, adopt
 from lepton_tasks.store.claim_statements import (
     claim_statement,
     claimed,
@@ -22,29 +19,11 @@ from lepton_tasks.store.claim_statements import (
     retry_statement,
 )
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.insertion import new_row
 from lepton_tasks.store.rowset import bind_rows
-from lepton_tasks.store.settle import SETTLED_COLUMNS, settle
+from lepton_tasks.store.settle import settle
 from lepton_tasks.store.tables import JobRow
-from lepton_tasks.store.task_results import revoked
-from lepton_tasks.store.tombstones import buried
 
 jobs = JobRow.__table__  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """A plain Celery message that has no row yet: the job it asks for, or why it cannot be one.
-
-    ``error`` is the JSON of ``{code, message}``; the job is then stored as failed,
-    so that its producer's ``AsyncResult`` learns the reason. One that was ``revoked`` before
-    is stored as cancelled. ``canvas`` is what is to follow the job's end.
-    """
-
-    job: NewJob
-    error: str | None = None
-    canvas: Canvas | None = None
-    revoked: bool = False
 
 
 class ClaimStore:
@@ -87,14 +66,7 @@ class ClaimStore:
         job_ids: Sequence[str],
         adoptions: Sequence[Adoption],
     ) -> list[ClaimedJob]:
-        brought = [adoption.job.id for adoption in adoptions]
-        late, unwanted = buried(connection, brought), revoked(connection, brought)
-        adopted = [
-            self._adopt(connection, adoption, adoption.revoked or adoption.job.id in unwanted)
-            for adoption in adoptions
-            if adoption.job.id not in late  # the duplicate of a job that is deleted by now
-        ]
-        ids = [*job_ids, *(job_id for job_id in adopted if job_id is not None)]
+        ids = [*job_ids, *(adopt(connection, adoptions) if adoptions else ())]
         if not ids:
             return []
         rows = connection.execute(
@@ -111,30 +83,6 @@ class ClaimStore:
             )
         order = {job_id: place for place, job_id in enumerate(ids)}
         return sorted((claimed(row) for row in rows), key=lambda job: order[job.id])
-
-    def _adopt(self, connection: Connection, adoption: Adoption, revoked: bool) -> str | None:
-        dialect = postgresql if self._database.dialect == "postgresql" else sqlite
-        clock = connection.execute(select(now())).scalar_one()
-        row = new_row(adoption.job, clock)
-        ends = adoption.error is not None or revoked
-        if ends:
-            state = JobState.CANCELLED if revoked else JobState.FAILED
-            error = None if revoked else adoption.error
-            row |= {"state": state, "error": error, "finished_at": clock}
-        if adoption.canvas is not None:
-            row["canvas"] = True
-        added = connection.execute(
-            dialect.insert(jobs)
-            .values(row)
-            .on_conflict_do_nothing(index_elements=["id"])
-            .returning(jobs.c.id)
-        ).first()
-        if added is not None and adoption.canvas is not None:
-            add_canvas(connection, adoption.job.id, adoption.canvas)
-        if added is not None and ends:
-            ended = select(*SETTLED_COLUMNS).where(jobs.c.id == adoption.job.id)
-            settle(connection, connection.execute(ended).all())
-        return None if ends else adoption.job.id
 
     def finish(self, finished: Sequence[FinishedJob]) -> set[str]:
         """Write results, batch counts and webhook deliveries in one transaction.

@@ -7,7 +7,7 @@ from typing import Any
 
 from lepton_tasks.canvas.canvas import read_canvas
 from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.follow_ups import FollowUp
 from lepton_tasks.store.store import Store
 

@@ -12,7 +12,7 @@ from lepton_tasks.canvas.canvas import MAX_BYTES
 from lepton_tasks.canvas.signatures import CanvasRefused
 from lepton_tasks.nlp.registry import find_tasks
 from lepton_tasks.requests import Admission
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from workers.adoption import adopt
 
 ADMISSION = Admission(find_tasks(), 256)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lepton_tasks.jobs import FinishedJob
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.store import Store
 from tests.support.canvases import (
     FAILED,

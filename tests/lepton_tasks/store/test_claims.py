@@ -7,7 +7,7 @@ import pytest
 from lepton_tasks.jobs import ClaimedJob, FinishedJob, NewJob, Payload
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState, JobState
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.recovery import Recovered
 from lepton_tasks.store.store import Store
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from lepton_tasks.jobs import FinishedJob, NewJob, Payload
 from lepton_tasks.queues import Priority
-from lepton_tasks.store.claims import Adoption
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.deliveries import Delivery
 from lepton_tasks.store.store import Store
 from lepton_tasks.webhooks.events import EVENT_TYPES

@@ -11,8 +11,8 @@ from lepton_tasks.jobs import FinishedJob
 from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings
 from lepton_tasks.states import BATCH_TERMINAL, BatchState, JobState
+from lepton_tasks.store.adoptions import Adoption
 from lepton_tasks.store.batch_tables import BatchRow
-from lepton_tasks.store.claims import Adoption
 from lepton_tasks.store.retention import PAGE, Swept
 from lepton_tasks.store.store import Store, open_store
 from lepton_tasks.store.tables import DeliveryRow, JobRow, TombstoneRow
