@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.main import get_command
 
 from lepton_tasks import __version__
 from lepton_tasks.cli import (
@@ -19,6 +20,7 @@ from lepton_tasks.cli import (
     services,
     webhooks,
 )
+from lepton_tasks.cli.help_texts import reflow_all
 from lepton_tasks.cli.io import io
 from lepton_tasks.cli.run import run
 from lepton_tasks.cli.train import train
@@ -84,7 +86,9 @@ def main() -> None:
     """
     set_up_logging()
     try:
-        make_cli()()
+        command = get_command(make_cli())
+        reflow_all(command)
+        command()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except LeptonError as error:
