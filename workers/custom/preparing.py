@@ -100,7 +100,8 @@ def _split(
     if fault is None and not (counts.train and counts.dev):
         fault = f"{texts.name}: both the part to train on and the one held out need documents"
     if fault is not None:
-        raise RunFailed("wrong_texts", fault)
+        again = f" ({counts.repeated:,} that repeat others count once)" if counts.repeated else ""
+        raise RunFailed("wrong_texts", fault + again)
     trained, held = (Counter(one for _, one in read_corpus(corpus, part)) for part in SPLITS)
     return {
         "trained": counts.train,

@@ -12,7 +12,7 @@ from tests.support.texts import days
 from workers.custom.preparing import Prepared, prepare
 from workers.custom.texts import Texts
 from workers.custom.writer_size import WriterSize
-from workers.longruns.child import Paused, Speaker
+from workers.longruns.child import Paused, RunFailed, Speaker
 
 OPTIONS = TrainingOptions(model="w", method="language-model", vocabulary=300, context=24)
 
@@ -34,6 +34,14 @@ def test_what_was_prepared_is_taken_as_it_is(tmp_path: Path) -> None:
     assert shard.stat().st_mtime_ns == before
     made(tmp_path, "another")
     assert shard.stat().st_mtime_ns > before
+
+
+def test_documents_that_repeat_others_are_told_of(tmp_path: Path) -> None:
+    texts = Texts("diary", ["今天去了公园。\n", "今天下雨。\n"] * 40, None)
+    with pytest.raises(RunFailed) as fault:
+        prepare(tmp_path, texts, OPTIONS, WriterSize.of(OPTIONS), "one", Speaker(io.BytesIO()))
+    assert "diary: there are 2 documents" in str(fault.value)
+    assert "(78 that repeat others count once)" in str(fault.value)
 
 
 def test_a_preparation_that_was_cut_off_begins_anew(tmp_path: Path) -> None:
