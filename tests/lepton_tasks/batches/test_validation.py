@@ -28,7 +28,7 @@ def told(verdict: Verdict) -> list[tuple[str, int | None, str | None]]:
 def test_a_whole_file_is_counted(tmp_path: Path) -> None:
     lines = packed(request_line(f"评-{number}", asking("好")) for number in range(1_500))
     assert judged(tmp_path, lines) == Verdict(1_500)
-    assert judged(tmp_path, b"\n \n" + gzip.compress(b"")[:0] + lines) == Verdict(1_500)
+    assert judged(tmp_path, b"\n \n" + lines) == Verdict(1_500)
     assert judged(tmp_path, gzip.compress(lines)) == Verdict(1_500)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
