@@ -18,6 +18,7 @@ from celery import Celery, states
 from celery.backends.base import BaseBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import GroupResult, result_from_tuple
+from sqlalchemy.exc import SQLAlchemyError
 
 from lepton_tasks.broker.connection import connect
 from lepton_tasks.broker.wakeups import Waiter, announce
@@ -25,7 +26,14 @@ from lepton_tasks.canvas.following import Following, Part
 from lepton_tasks.celery.broker import redis_url
 from lepton_tasks.celery.metas import deleted_meta, meta_of, pending_meta
 from lepton_tasks.celery.sending import FollowUpSender
-from lepton_tasks.errors import BrokerUnavailable, ConfigError, Conflict, Gone, NotFound
+from lepton_tasks.errors import (
+    BrokerUnavailable,
+    ConfigError,
+    Conflict,
+    Gone,
+    NotFound,
+    StoreUnavailable,
+)
 from lepton_tasks.states import JobState
 from lepton_tasks.store.database import Database
 from lepton_tasks.store.schema import check_schema
@@ -262,7 +270,7 @@ class StoreBackend(BaseBackend):  # type: ignore[misc] # Celery has no types
     def _send(self, ids: list[str]) -> None:
         """Send calls that are owed now; the reconciler sends what fails here, and if this dies."""
         if ids:
-            with suppress(BrokerUnavailable):
+            with suppress(BrokerUnavailable, StoreUnavailable, SQLAlchemyError):
                 FollowUpSender(self._store.follow_ups, lambda: self.app, None).send(ids)
 
     def _wake(self) -> Waiter:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from lepton_tasks.canvas.following import Call
 from lepton_tasks.canvas.signatures import routed
-from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.errors import BrokerUnavailable, StoreUnavailable
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.follow_ups import MOST_AT_ONCE, TAKEN_SECONDS, FollowUp, FollowUpStore
 
@@ -52,6 +53,7 @@ class FollowUpSender:
 
         Raises:
             BrokerUnavailable: the broker did not take them; they are due again in a second.
+            StoreUnavailable: the database is away; they are due again in some seconds.
         """
         taken = self._store.take(ids)
         done: list[FollowUp] = []
@@ -82,8 +84,8 @@ class FollowUpSender:
     def _sent(self, one: FollowUp) -> bool:
         try:
             publish(self._app(), one.call, self._queue)
-        except _OUTAGES:
-            raise
+        except (*_OUTAGES, StoreUnavailable, SQLAlchemyError):
+            raise  # not the call's fault: Celery asks our backend about chords
         except Exception as error:  # noqa: BLE001 - a call that no Celery can make is its own
             logger.warning("follow-up %s cannot be sent: %s", one.id, _name(error))
             if one.attempts >= _MOST_TRIES:

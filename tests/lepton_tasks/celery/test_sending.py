@@ -13,7 +13,7 @@ from celery import Celery
 from lepton_tasks.canvas.following import Call, Following
 from lepton_tasks.celery.app import make_sending_app
 from lepton_tasks.celery.sending import FollowUpSender, follow_up_sender, publish
-from lepton_tasks.errors import BrokerUnavailable
+from lepton_tasks.errors import BrokerUnavailable, StoreUnavailable
 from lepton_tasks.reconciler import Reconciler
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store
@@ -94,6 +94,20 @@ def test_a_call_that_cannot_be_made_is_given_up(store: Store, live: Settings) ->
     assert result.status == "FAILURE" and "could not be sent" in result.meta
     [errback] = store.follow_ups.take()
     assert errback.call.args == ["m"]
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_call(store: Store) -> None:
+    owe(store, call("mine", "m"))
+
+    def app() -> Celery:
+        raise StoreUnavailable("away")
+
+    sender = FollowUpSender(store.follow_ups, app, None)
+    for _ in range(4):
+        due_now(store)
+        with pytest.raises(StoreUnavailable):
+            sender.send()
+    assert store.follow_ups.count() == 1
 
 
 def test_the_reconciler_sends_what_a_dead_worker_owed(
