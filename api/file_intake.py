@@ -12,11 +12,16 @@ from weakref import WeakValueDictionary
 from starlette.concurrency import run_in_threadpool
 
 from api.disk import Disk
+from lepton_tasks.errors import Overloaded
 from lepton_tasks.files.storage import Draft, FileStorage
 from lepton_tasks.store.files import FileStore, files_full
 
-_BLOCK: Final = 1 << 20
+MOST_AT_ONCE: Final = 256
+"""Files that come in at the same time: each holds a block and an open file."""
+MOST_OF_A_TENANT: Final = 64
+_BLOCK: Final = 1 << 18
 """Bytes that are gathered before a thread writes them."""
+_LATER_SECONDS: Final = 5.0
 
 
 class Room:
@@ -31,6 +36,7 @@ class Room:
         self._files = files
         self._most = tenant_bytes
         self._coming: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()
 
     async def kept(self, tenant: str) -> int:
         """Bytes that a tenant keeps; 0 where it may keep any."""
@@ -38,14 +44,27 @@ class Room:
 
     @contextmanager
     def coming(self, tenant: str, kept: int) -> Iterator[Coming]:
-        """Count what comes of one file while the block lasts."""
+        """Count what comes of one file while the block lasts.
+
+        Raises:
+            Overloaded: as many come in as may at the same time.
+        """
+        if self._open.total() >= MOST_AT_ONCE or self._open[tenant] >= MOST_OF_A_TENANT:
+            raise Overloaded(
+                f"{self._open[tenant]:,} files come in at the same time; nothing was kept, send it "
+                f"again in {_LATER_SECONDS:g} s",
+                _LATER_SECONDS,
+                "too_many_uploads",
+            )
         coming = Coming(self._coming, tenant, kept, self._most)
+        self._open[tenant] += 1
         try:
             yield coming
         finally:
             self._coming[tenant] -= coming.size
-            if not self._coming[tenant]:
-                del self._coming[tenant]
+            self._open[tenant] -= 1
+            if not self._open[tenant]:
+                del self._open[tenant], self._coming[tenant]
 
 
 class Coming:
@@ -129,6 +148,7 @@ class Intake:
 
         Raises:
             InvalidInput: the tenant keeps as much as it may.
+            Overloaded: as many files come in as may at the same time.
             StorageUnavailable: the folder cannot be written.
         """
         kept = await self._room.kept(tenant)

@@ -15,7 +15,7 @@ from lepton_tasks.states import BATCH_TERMINAL, BatchState
 from lepton_tasks.store.batches import Batch
 from lepton_tasks.store.store import Store
 
-PAGE_BYTES: Final = 1 << 20
+PAGE_BYTES: Final = 1 << 18
 """About the most bytes of a page; a single line may have more."""
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from api import file_intake
 from api.disk import Disk
 from api.file_intake import Intake, Room, Turns
-from lepton_tasks.errors import InvalidInput
+from lepton_tasks.errors import InvalidInput, Overloaded
 from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.ids import new_id
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import Store, open_store
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 
 @pytest.fixture
@@ -109,3 +110,30 @@ def test_one_at_a_time_by_name() -> None:
     mine = [event for event in seen if event.startswith("a")]
     assert mine == ["a begins", "a ends"] * 2
     assert seen.index("b begins") < seen.index("a ends")
+
+
+def test_only_so_many_come_in_at_the_same_time(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_intake, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(file_intake, "MOST_OF_A_TENANT", 2)
+
+    async def take() -> None:
+        desk = intake(store, tmp_path / "files")
+
+        async def refused(tenant: str) -> None:
+            with pytest.raises(Overloaded) as error:
+                async with desk.incoming(tenant):
+                    raise AssertionError("one too many was let in")
+            assert error.value.code == "too_many_uploads"
+
+        async with desk.incoming("acme"), desk.incoming("acme"):
+            await refused("acme")
+            async with desk.incoming("other"):
+                await refused("third")
+            async with desk.incoming("third"):
+                pass
+        async with desk.incoming("acme"), desk.incoming("acme"):
+            pass
+
+    asyncio.run(take())
