@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.disk import Disk
 from api.errors import ApiError
 from lepton_tasks.errors import StorageUnavailable
-from lepton_tasks.files.storage import translated
+from lepton_tasks.files.faults import translated
 from lepton_tasks.store.files import File
 
 _BLOCK: Final = 1 << 18

@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.disk import Disk
 from lepton_tasks.errors import Overloaded
-from lepton_tasks.files.storage import Draft, FileStorage
+from lepton_tasks.files.drafts import Draft
+from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.store.files import FileStore, files_full
 
 MOST_AT_ONCE: Final = 256

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from lepton_tasks.errors import Gone, NotFound, StorageUnavailable
+from lepton_tasks.files.faults import translated
 from lepton_tasks.files.result_lines import ResultLine, read_lines, wrong_cursor
-from lepton_tasks.files.storage import FileStorage, translated
+from lepton_tasks.files.storage import FileStorage
 from lepton_tasks.states import BATCH_TERMINAL, BatchState
 from lepton_tasks.store.batches import Batch
 from lepton_tasks.store.store import Store

@@ -19,25 +19,21 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from lepton_tasks.errors import StorageFull, StorageUnavailable
+from lepton_tasks.files.drafts import Draft, make_folder
+from lepton_tasks.files.faults import translated
 from lepton_tasks.ids import new_id
-from lepton_tasks.managed import Closing
 from lepton_tasks.version_files import flush_folder, last_written
 
-BLOCK: Final = 1 << 20
-"""Bytes that are copied at a time."""
 MOST_NAMES: Final = 10_000
 """Names of one folder that a sweep looks at."""
 
 _ID: Final = re.compile(r"[a-z]+_[0-9a-z]{26}")
 _SHARD: Final = re.compile(r"[0-9a-z]{2}")
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
 
@@ -82,7 +78,7 @@ class FileStorage:
         """
         place = self.batch_folder(batch_id)
         with translated():
-            _make(place, self.folder)
+            make_folder(place, self.folder)
         return place
 
     def draft(self) -> Draft:
@@ -93,7 +89,7 @@ class FileStorage:
         """
         with translated():
             drafts = self.folder / "drafts"
-            _make(drafts, self.folder)
+            make_folder(drafts, self.folder)
             return Draft(self, drafts / new_id("draft"))
 
     def keep(self, source: Path, file_id: str) -> None:
@@ -107,7 +103,7 @@ class FileStorage:
         """
         target = self.path(file_id)
         with translated():
-            _make(target.parent, self.folder)
+            make_folder(target.parent, self.folder)
             with source.open("rb") as whole:
                 os.fchmod(whole.fileno(), 0o600)
                 os.utime(whole.fileno())  # what is young is not swept while its row is written
@@ -189,133 +185,10 @@ class FileStorage:
         return len(names)
 
 
-class Draft(Closing):
-    """A file that is being written, by one thread at a time.
-
-    At the end of a ``with`` block it is gone, unless it was published.
-    """
-
-    def __init__(self, storage: FileStorage, path: Path) -> None:
-        """Make it, readable by this user alone.
-
-        Raises:
-            OSError: it cannot be made.
-        """
-        self.size = 0
-        """Bytes that it has."""
-        self._storage = storage
-        self._path: Path | None = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = open(os.open(path, flags, 0o600), "wb", buffering=0)  # noqa: SIM115, PTH123
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append all of ``data``.
-
-        Raises:
-            StorageUnavailable: the disk is full or failed.
-        """
-        rest = memoryview(data)
-        with translated():
-            while rest:
-                done = self._file.write(rest)
-                self.size += done
-                rest = rest[done:]
-
-    def append(self, source: Path, seen: Callable[[bytes], object] | None = None) -> None:
-        """Append a whole file; ``seen`` gets its bytes, block by block, where it is given.
-
-        Without it the kernel copies, and shares blocks where the file system can.
-
-        Raises:
-            StorageUnavailable: the disk is full or failed, or ``source`` cannot be read.
-        """
-        with translated(), source.open("rb", buffering=0) as whole:
-            if seen is None:
-                self._copy(whole.fileno())
-            while block := whole.read(BLOCK):
-                if seen is not None:
-                    seen(block)
-                self.write(block)
-
-    def _copy(self, source: int) -> None:
-        """Copy as far as the kernel does; what is left is for whoever reads on."""
-        try:
-            while done := os.copy_file_range(source, self._file.fileno(), 1 << 30):
-                self.size += done
-        except OSError as error:
-            if error.errno in _FULL:
-                raise
-
-    def publish(self, file_id: str) -> None:
-        """Make it the content of ``file_id``, whole and durable when this returns.
-
-        Raises:
-            StorageUnavailable: the disk is full or failed; it is gone at the end of the block.
-        """
-        self.publish_as(self._storage.path(file_id))
-
-    def publish_part(self, upload_id: str, part_id: str) -> None:
-        """The same for a part of an upload."""
-        self.publish_as(self._storage.part_path(upload_id, part_id))
-
-    def publish_as(self, target: Path) -> None:
-        """The same for any place within the folder."""
-        assert self._path is not None  # noqa: S101
-        with translated():
-            os.fsync(self._file.fileno())
-            self._file.close()
-            _make(target.parent, self._storage.folder)
-            self._path.rename(target)
-            self._path = target  # which goes, too, where the next line fails
-            flush_folder(target.parent)
-        self._path = None
-
-    def close(self) -> None:
-        """Let go of it; gone, unless it was published."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-        if self._path is not None:
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
-            self._path = None
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Say what the system says of the folder as errors of ours.
-
-    Raises:
-        StorageUnavailable: something failed; StorageFull where there was no room.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull(
-                f"there is no room for files ({error.strerror}); make some, or move "
-                "LEPTON_FILES_FOLDER"
-            ) from error
-        raise StorageUnavailable(
-            f"LEPTON_FILES_FOLDER cannot be used: {error.strerror}: {error.filename}"
-        ) from error
-
-
 def _checked(one: str) -> str:
     if not _ID.fullmatch(one):
         raise ValueError("no id of ours")
     return one
-
-
-def _make(folder: Path, root: Path) -> None:
-    """Make a folder below ``root``, and it, where they are not there; their names are durable."""
-    if folder.is_dir():
-        return
-    if folder != root:
-        _make(folder.parent, root)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        flush_folder(folder.parent)
-    else:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _names(folder: Path) -> list[str]:

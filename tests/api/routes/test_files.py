@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from lepton_tasks.errors import StorageFull, StoreUnavailable
-from lepton_tasks.files.storage import Draft
+from lepton_tasks.files.drafts import Draft
 from lepton_tasks.ids import new_id
 from lepton_tasks.queues import Priority
 from lepton_tasks.settings import Settings

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from api.file_intake import Turns
 from api.routes import uploads as module
 from lepton_tasks.errors import StorageUnavailable
-from lepton_tasks.files.storage import Draft
+from lepton_tasks.files.drafts import Draft
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.file_tables import UploadRow
 from tests.support.api import Answer, Api, error_of

@@ -19,7 +19,7 @@ from lepton_tasks.store.store import open_store
 _DIES = """
 import os, signal, sys
 from pathlib import Path
-from lepton_tasks.files import storage
+from lepton_tasks.files import drafts, storage
 
 folder, file_id, moment = sys.argv[1:]
 
@@ -31,7 +31,7 @@ draft.write(b"x" * 1000)
 if moment == "writing":
     die()
 if moment == "renaming":
-    storage.flush_folder = die
+    drafts.flush_folder = die
 draft.publish(file_id)
 die()
 """
