@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.result_watch import ResultWatch
-from lepton_tasks.errors import LeptonError
+from lepton_tasks.errors import LeptonError, StorageUnavailable, StoreUnavailable
 from lepton_tasks.files.results import ResultPage
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,9 @@ class ResultEvents(StreamingResponse):
                         return
                 news.clear()
                 self._page = await self._read(self._page.cursor)
+        except (StorageUnavailable, StoreUnavailable) as error:
+            # What it says is for the operator. The client comes back, and is told its status.
+            logger.error("a stream of results ends: %s", error)
         except LeptonError as error:
             yield _event("error", {"code": error.code, "message": str(error)})
         except SQLAlchemyError as error:

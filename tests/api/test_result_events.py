@@ -11,7 +11,7 @@ import pytest
 from api import result_events
 from api.result_events import ResultEvents
 from api.result_watch import ResultWatch
-from lepton_tasks.errors import Gone
+from lepton_tasks.errors import Gone, LeptonError, StorageUnavailable, StoreUnavailable
 from lepton_tasks.files.result_lines import ResultLine
 from lepton_tasks.files.results import ResultPage
 from lepton_tasks.states import BatchState
@@ -88,6 +88,15 @@ def test_an_error_in_the_middle_is_an_event() -> None:
     assert got.endswith(
         b'event: error\ndata: {"code":"deleted","message":"the file was deleted"}\n\n'
     )
+
+
+@pytest.mark.parametrize("kind", [StorageUnavailable, StoreUnavailable])
+def test_what_is_wrong_on_our_side_is_no_event(
+    kind: type[LeptonError], caplog: pytest.LogCaptureFixture
+) -> None:
+    got = sent(page(10), kind("/srv/files/2b/file_1 is away"))
+    assert got.endswith(b'data: {"n":10}\n\n')
+    assert "/srv/files/2b/file_1 is away" in caplog.text
 
 
 def test_a_silent_batch_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
