@@ -18,6 +18,7 @@ from lepton_tasks.store.adoptions import Adoption
 
 _TAKEN: Final = frozenset({"input", "inputs", "options", "webhook", "metadata", "take"})
 """Keywords of our tasks for plain Celery producers."""
+_DEEPEST: Final = 32
 
 
 def adopt(admission: Admission, tenant: str, message: Any, payload: Any) -> Adoption:
@@ -42,7 +43,8 @@ def adopt(admission: Admission, tenant: str, message: Any, payload: Any) -> Adop
         job = admission.admit(tenant, request)
         refuse_turn(job.turn, "a plain Celery message")
     except InvalidInput as error:
-        detail = {"code": error.code, "message": str(error), "param": error.param}
+        param = None if error.param is None else _whole(error.param)
+        detail = {"code": error.code, "message": _whole(str(error)), "param": param}
         empty = NewJob(tenant, task, Payload((), single=True), 0, priority, id=job_id)
         return Adoption(empty, orjson.dumps(detail).decode(), canvas)
     ttl = None if expires is None else expires - datetime.now(UTC).timestamp()
@@ -87,19 +89,26 @@ def _request(task: str, payload: Any, priority: str, eta: float | None) -> JobRe
     return JobRequest(task=task, priority=priority, run_at=eta, **fields)
 
 
-def taken(value: Any, field: Any) -> Any:
+def _whole(text: str) -> str:
+    """A text that quotes a name of the producer's, without halves of surrogate pairs."""
+    return text.encode(errors="replace").decode()
+
+
+def taken(value: Any, field: Any, depth: int = 0) -> Any:
     """What ``field`` names in an earlier task's output, or in each of a list of them.
 
     >>> taken({"text": "hi"}, "text"), taken([{"a": {"b": 1}}, {"a": {"b": 2}}], "a.b")
     ('hi', [1, 2])
 
     Raises:
-        InvalidInput: an output has no such field.
+        InvalidInput: an output has no such field, or lists are nested deeper than any outputs.
     """
     if not isinstance(field, str) or not field:
         raise InvalidInput("take must name a field of the earlier output, as text", "take")
     if isinstance(value, list):
-        return [taken(one, field) for one in value]
+        if depth > _DEEPEST:
+            raise InvalidInput("the earlier outputs are nested too deeply", "take")
+        return [taken(one, field, depth + 1) for one in value]
     for name in field.split("."):
         if not isinstance(value, dict) or name not in value:
             raise InvalidInput(f"the earlier output has no field {field[:64]!r}", "take")

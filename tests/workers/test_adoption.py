@@ -67,6 +67,14 @@ def test_a_field_that_is_not_there_fails_the_job(take: Any) -> None:
     assert reason(of({"text": "hi"}, take=take))["param"] == "take"
 
 
+def test_what_no_text_can_say_ends_the_job_and_no_worker() -> None:
+    assert reason(of("a", options={"\ud800": 1}))["param"] == "options.?"
+    nested: Any = {"text": "好"}
+    for _ in range(900):
+        nested = [nested]
+    assert reason(of(nested, take="text"))["param"] == "take"
+
+
 def test_what_cannot_be_a_job_still_has_its_follow_ups() -> None:
     made = of("a", "b", embed={"errbacks": [{"task": "failed"}]})
     assert reason(made)["param"] == "args"
