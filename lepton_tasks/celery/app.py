@@ -85,4 +85,6 @@ def make_sending_app(settings: Settings) -> Celery:
         broker_transport=once_transport(app.conf.broker_url),
         task_publish_retry=False,
     )
+    # Arguments are outputs. What their headers show of them, Flower and other workers' logs show.
+    app.amqp.argsrepr_maxsize = app.amqp.kwargsrepr_maxsize = 0
     return app

@@ -56,6 +56,19 @@ def test_a_call_becomes_a_message_on_its_queue(
     assert store.follow_ups.count() == 0
 
 
+def test_no_header_shows_arguments(store: Store, live: Settings, client: redis.Redis) -> None:
+    given = call("mine", "m") | {"kwargs": {"note": "秘密"}}
+    member = call("mine", "g") | {"kwargs": {"note": "秘密"}}
+    group = {"task": "celery.group", "kwargs": {"tasks": [member]}, "subtask_type": "group"}
+    owe(store, given, group, call("lepton.noop", "n"))
+    follow_up_sender(store, live).send()
+    messages = [*messages_of(client, "celery"), *messages_of(client, "noop.normal")]
+    assert [body_of(message)[0] for message in messages] == [["你好"]] * 3
+    for message in messages:
+        headers = str(message["headers"])
+        assert "你" not in headers and "秘" not in headers
+
+
 def test_a_chain_is_sent_with_what_is_left_of_it(live: Settings, client: redis.Redis) -> None:
     rest = [call("lepton.noop", "3"), call("mine", "2")]
     options = {"chain": rest, "parent_id": "t", "root_id": "r"}
