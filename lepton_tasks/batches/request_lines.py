@@ -84,10 +84,10 @@ def read_line(number: int, raw: bytes | None, endpoint: str) -> RequestLine | Li
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return _not_json(number, raw, error)
+        return _not_json(number, raw, error, endpoint)
     if not isinstance(value, dict):
-        form = f'{{"custom_id": "1", "method": "POST", "url": "{endpoint}", "body": {{…}}}}'
-        return LineFault("invalid_type", number, f"a line must be an object such as {form}")
+        message = f"a line must be an object such as {_form(endpoint)}"
+        return LineFault("invalid_type", number, message)
     return _fault(number, value, endpoint) or RequestLine(number, value["custom_id"], value["body"])
 
 
@@ -130,11 +130,17 @@ def _fault(number: int, line: Mapping[str, Any], endpoint: str) -> LineFault | N
     return None
 
 
-def _not_json(number: int, raw: bytes, error: orjson.JSONDecodeError) -> LineFault:
+def _form(endpoint: str) -> str:
+    return f'{{"custom_id": "1", "method": "POST", "url": "{endpoint}", "body": {{…}}}}'
+
+
+def _not_json(number: int, raw: bytes, error: orjson.JSONDecodeError, endpoint: str) -> LineFault:
     try:
         raw.decode()
     except UnicodeDecodeError as bad:
         code, message = not_utf8(bad)
         return LineFault(code, number, message)
     message = f"invalid JSON: {error.msg} (character {error.pos + 1})"
+    if number == 1:  # perhaps a table, an array or objects over several lines
+        message += f"; each line must be a whole object such as {_form(endpoint)}"
     return LineFault("invalid_json_line", number, message)

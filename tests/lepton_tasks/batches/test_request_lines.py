@@ -74,6 +74,15 @@ def test_a_fault_names_the_line_and_the_field(
     assert (fault.code, fault.line, fault.param) == (code, 3, param)
 
 
+@pytest.mark.parametrize("raw", ["编号,正文\n".encode(), b"[\n", b"{\n"])
+def test_a_first_line_that_is_no_json_tells_what_a_line_is(raw: bytes) -> None:
+    first, later = read_line(1, raw, ENDPOINT), read_line(2, raw, ENDPOINT)
+    assert isinstance(first, LineFault) and isinstance(later, LineFault)
+    told = "each line must be a whole object such as "
+    assert told in first.message
+    assert told not in later.message
+
+
 @pytest.mark.parametrize(
     ("model", "known"),
     [("tiny", "tiny"), (None, None), (7, None), ("m" * 300, None), ("m\0", None)],
