@@ -22,6 +22,22 @@ class Closing(ABC):
         self.close()
 
 
+class AsyncClosing(ABC):
+    """Is closed at the end of an ``async with`` block."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Let go of everything."""
+
+    async def __aenter__(self) -> Self:
+        """Nothing is to be opened."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close, whatever was raised."""
+        await self.aclose()
+
+
 class Running(ABC):
     """Is started at the beginning of the block and stopped at its end."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import httpx
 from pydantic import BaseModel
@@ -21,13 +20,14 @@ from lepton_tasks.client.messages import Request
 from lepton_tasks.client.named import AsyncNamed, AsyncWriter
 from lepton_tasks.client.tasks import ItemError, KnownTasks, TaskName, WriterName, outputs_of
 from lepton_tasks.client.views import TaskInfo
+from lepton_tasks.managed import AsyncClosing
 from lepton_tasks.nlp.base import Task
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 OutputT = TypeVar("OutputT")
 
 
-class AsyncClient(KnownTasks):
+class AsyncClient(KnownTasks, AsyncClosing):
     """A client of a lepton-tasks server for one event loop; see :class:`Client`.
 
     ``await client.moderation("你好")``; what yields is iterated over with ``async for``.
@@ -142,17 +142,6 @@ class AsyncClient(KnownTasks):
         """Close its connections."""
         if self._own:
             await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.configuration.base_url}>"

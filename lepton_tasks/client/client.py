@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import httpx
 from pydantic import BaseModel
@@ -21,13 +20,14 @@ from lepton_tasks.client.messages import Request
 from lepton_tasks.client.named import Named, Writer
 from lepton_tasks.client.tasks import ItemError, KnownTasks, TaskName, WriterName, outputs_of
 from lepton_tasks.client.views import TaskInfo
+from lepton_tasks.managed import Closing
 from lepton_tasks.nlp.base import Task
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 OutputT = TypeVar("OutputT")
 
 
-class Client(KnownTasks):
+class Client(KnownTasks, Closing):
     """A client of a lepton-tasks server. Threads may share one; close it at the end.
 
     Each task is an attribute: ``client.moderation("你好")``. The others go by name or Task
@@ -159,17 +159,6 @@ class Client(KnownTasks):
         """Close its connections."""
         if self._own:
             self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.configuration.base_url}>"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from types import TracebackType
-from typing import Self
 
 from lepton_tasks.client.awaiting import AwaitingDriver
 from lepton_tasks.client.blocking import BlockingDriver
 from lepton_tasks.client.effects import Steps
 from lepton_tasks.client.writing import Written
+from lepton_tasks.managed import AsyncClosing, Closing
 
 
 class _Text:
@@ -40,7 +39,7 @@ class _Text:
         return self._written.usage
 
 
-class TextStream(_Text):
+class TextStream(_Text, Closing):
     """Iterate over it for the pieces. Nothing is asked for before the first one is.
 
     Leave the ``with`` block, or :meth:`close` it, and the writing ends where it is.
@@ -61,19 +60,8 @@ class TextStream(_Text):
         """Hang up."""
         self._pieces.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class AsyncTextStream(_Text):
+class AsyncTextStream(_Text, AsyncClosing):
     """Iterate over it with ``async for``; see :class:`TextStream`."""
 
     def __init__(self, driver: AwaitingDriver, steps: Steps[None], written: Written) -> None:
@@ -90,14 +78,3 @@ class AsyncTextStream(_Text):
     async def aclose(self) -> None:
         """Hang up."""
         await self._pieces.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
