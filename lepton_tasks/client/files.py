@@ -18,6 +18,7 @@ from lepton_tasks.client.errors import UnexpectedAnswer
 from lepton_tasks.client.messages import FilePart, Request, parsed
 from lepton_tasks.client.uploads import UploadSteps, size_of
 from lepton_tasks.client.views import FileObject, read_view
+from lepton_tasks.client.whole_lines import WholeLines
 
 PATH: Final = "/v1/files"
 PAGE: Final = 1_000
@@ -63,17 +64,16 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = WholeLines()
 
     def feed(self, piece: bytes) -> Iterator[Any]:
         """Yield the lines that are whole with this piece."""
-        *whole, self._rest = (self._rest + piece).split(b"\n")
-        yield from (parsed(line) for line in whole if line.strip())
+        yield from (parsed(line) for line in self._lines.feed(piece) if line.strip())
 
     def end(self) -> Iterator[Any]:
         """Yield the last line where nothing ends it."""
-        if self._rest.strip():
-            yield parsed(self._rest)
+        if (rest := self._lines.rest).strip():
+            yield parsed(rest)
 
 
 class FileSteps:

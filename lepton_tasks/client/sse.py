@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lepton_tasks.client.whole_lines import WholeLines
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -24,15 +26,14 @@ class EventReader:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = WholeLines()
         self._data: list[str] = []
         self._name = ""
         self._id = ""
 
     def feed(self, piece: bytes) -> Iterator[Event]:
         """Yield the events that are whole with this piece."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(piece):
             if (event := self._line(line.removesuffix(b"\r").decode())) is not None:
                 yield event
 
