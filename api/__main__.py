@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.middleware import STALL_SECONDS
-from api.startup import check_startup, configure_logging
+from api.startup import check_startup, configure_logging, raise_file_limit
 from lepton_tasks.embedded.discover import running_settings
 from lepton_tasks.errors import LeptonError
 from lepton_tasks.launcher.ports import require_free
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configure_logging(settings.log_level)
         require_free(options.port, "--port", options.host)
         check_startup(settings)
+        raise_file_limit()
     except LeptonError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

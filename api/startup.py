@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+import resource
+from contextlib import closing, suppress
+from typing import Final
 
 from lepton_tasks.broker.connection import check_redis_if_there, connect
 from lepton_tasks.settings import Settings
 from lepton_tasks.store.store import open_store
 
 _REDIS_SECONDS = 5.0
+MOST_FILES: Final = 65_536
+"""As many connections and files as may be open at once, where the system lets us."""
 
 
 def check_startup(settings: Settings) -> None:
@@ -24,6 +28,18 @@ def check_startup(settings: Settings) -> None:
         store.endpoints.check_key()
     with client:
         check_redis_if_there(client)
+
+
+def raise_file_limit() -> None:
+    """Have as many files open as this process may, up to :data:`MOST_FILES`.
+
+    Each connection is one, and each upload two: the 1,024 of many systems are few.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def configure_logging(level: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import resource
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from api.startup import check_startup, configure_logging
+from api.startup import MOST_FILES, check_startup, configure_logging, raise_file_limit
 from lepton_tasks.errors import BrokerUnavailable, ConfigError
 from lepton_tasks.launcher.ports import free_port
 from lepton_tasks.settings import Settings
@@ -45,3 +46,17 @@ def test_the_log_is_not_filled_by_what_clients_send() -> None:
     configure_logging("INFO")
     assert not logging.getLogger("python_multipart").isEnabledFor(logging.WARNING)
     assert not logging.getLogger("uvicorn.access").propagate
+
+
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = before[1]
+    top = MOST_FILES if hard == resource.RLIM_INFINITY else hard
+    try:
+        for soft in (min(1_024, top), top):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            raise_file_limit()
+            after = resource.getrlimit(resource.RLIMIT_NOFILE)
+            assert after == (max(soft, min(top, MOST_FILES)), hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
