@@ -6,11 +6,14 @@ long as a test wants.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +31,7 @@ from tests.support.openai_system import PATIENCE, openai_system
 from tests.support.plugins import NOOP, installed
 from tests.support.receiver import Receiver, running_receiver
 
+PAGE = Path(__file__).parents[2] / "docs/openai.md"
 INSULT = "这种地方出来的人都没素质，滚回去吧。"
 ENDED = {"completed", "failed", "expired", "cancelled"}
 DONE, WAITING = 70, 30
@@ -389,3 +393,25 @@ def test_results_are_read_while_a_batch_runs_and_are_its_file(live: Live) -> Non
     wrong: Any = live.client.get(f"/batches/{batch.id}/results?file=errors", cast_to=object)
     assert {line["error"]["code"] for line in wrong["data"]} == {"batch_cancelled"}
     assert len(first) + len(rest) + len(wrong["data"]) == DONE + WAITING
+
+
+def test_the_page_says_what_happens(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every example of docs/openai.md is run, and prints what its comments say."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("comments.jsonl", "large.jsonl"):
+        Path(name).write_text('{"custom_id": "评-1"}\n')
+    page = PAGE.read_text().replace("http://localhost:8000/v1", str(live.client.base_url))
+    page = page.replace("lpt_…", live.client.api_key)
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 3
+    names: dict[str, Any] = {}
+    for block in blocks:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102
+        wanted = "\n".join(re.findall("^# (.*)$", block, re.MULTILINE)) or "..."
+        pattern = re.escape(wanted).replace(re.escape("..."), ".*")
+        assert re.fullmatch(pattern, said.getvalue().strip(), re.DOTALL), block
+    names["client"].close()
