@@ -32,6 +32,10 @@ from lepton_tasks.openai.failures import error_body
 
 logger = logging.getLogger(__name__)
 
+_NO_RETRY: Final = {"x-should-retry": "false"}
+"""Stock OpenAI clients send again what was a 409 or a 5xx, unless they are told not to."""
+_PASSING: Final = {"still_running", "conversation_busy"}
+"""Conflicts that are over soon."""
 _HTTP_CODES: Final = {404: "unknown_url", 405: "method_not_allowed"}
 
 
@@ -100,12 +104,13 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
                 error.status, error.code, str(error), error.param, error.headers, error.line
             )
         case IdempotencyConflict():
-            headers = {"x-should-retry": "false"}
+            headers = _NO_RETRY
             return error_response(422, error.code, str(error), error.param, headers)
         case InvalidInput():
             return error_response(422, error.code, str(error), error.param)
         case Conflict():
-            return error_response(409, error.code, str(error))
+            told = {} if error.code in _PASSING else _NO_RETRY
+            return error_response(409, error.code, str(error), headers=told)
         case Gone():
             return error_response(410, error.code, str(error))
         case NotFound():
@@ -120,7 +125,7 @@ def _on_lepton_error(request: Request, error: Exception) -> Response:
         case StorageFull():
             logger.error("%s", error)
             message = "there is no room for files on the disk; nothing was kept"
-            return error_response(507, error.code, message, headers={"x-should-retry": "false"})
+            return error_response(507, error.code, message, headers=_NO_RETRY)
         case StorageUnavailable():
             logger.error("%s", error)
             message = "the folder of files cannot be used at the moment; nothing was kept"

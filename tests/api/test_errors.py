@@ -214,3 +214,13 @@ def test_a_good_job_leaves_no_text_in_the_log(api: Api, logged: pytest.LogCaptur
     api.call("GET", f"/v1/jobs/{job}")
     assert "POST /v1/jobs 202" in logged.text
     assert "GET /v1/jobs/{job_id} 200" in logged.text
+
+
+def test_only_a_conflict_that_is_over_soon_is_worth_a_second_try(api: Api) -> None:
+    job_id = api.submitted()
+    api.store.claims.claim("w1", [job_id])
+    running = api.call("DELETE", f"/v1/jobs/{job_id}")
+    assert (running.status_code, running.headers.get("x-should-retry")) == (409, None)
+    api.call("POST", "/v1/corpora", json={"name": "手册"})
+    taken = api.call("POST", "/v1/corpora", json={"name": "手册"})
+    assert (taken.status_code, taken.headers["x-should-retry"]) == (409, "false")
