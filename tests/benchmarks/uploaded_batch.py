@@ -5,11 +5,11 @@
     --postgresql         the store on PostgreSQL; else SQLite
     --out FOLDER         for batch.json and batch-memory.svg; the current one where left out
 
-One worker process, one io worker, one Redis. First the same texts are submitted by
-``Producer.submit_many`` from a process of its own, as jobs of the shard size: that is the
-worker's limit on this machine in this run. Then the file is stored, a batch of it ordered as
-``POST /v1/batches`` does, and waited for. Meanwhile the memory of every process is sampled
-(PSS where the kernel tells it), and what Redis holds.
+One worker process, one io worker, one API process, one Redis. First the same texts are
+submitted by ``Producer.submit_many`` from a process of its own, as jobs of the shard size: that
+is the worker's limit on this machine in this run. Then the file is uploaded over HTTP, a batch
+of it made and waited for, and its output downloaded and checked line by line. Meanwhile the
+memory of every process is sampled (PSS where the kernel tells it), and what Redis holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import socket
 import sys
 import tempfile
 import threading
@@ -31,18 +32,20 @@ from typing import Any, Final
 import psutil
 import redis
 
+from lepton_tasks import Client
 from lepton_tasks.bulk.shards import DEFAULT_SHARD_SIZE
-from lepton_tasks.embedded.commands import lepton_command
+from lepton_tasks.client.batch_handles import BatchHandle
+from lepton_tasks.embedded.commands import api_command, lepton_command
+from lepton_tasks.launcher.ports import LOOPBACK, free_port
 from lepton_tasks.producer import Producer
 from lepton_tasks.requests import JobRequest
 from lepton_tasks.settings import load_settings
-from lepton_tasks.states import BATCH_TERMINAL, BatchState
 from lepton_tasks.store.batches import Batch
 from tests.benchmarks.children import Child, StepFailed, running, wait_until
-from tests.benchmarks.contenders.base import Bench
+from tests.benchmarks.contenders.base import START_SECONDS, Bench
 from tests.benchmarks.contenders.ours import LazyPostgres, Ours, ours
 from tests.benchmarks.timelines import Timeline, over_time
-from tests.support.uploads import Yard, request_line
+from tests.support.uploads import request_line
 
 _LIMIT: Final = 7_200.0
 _SAMPLE_SECONDS: Final = 1.0
@@ -140,59 +143,82 @@ def _baseline(session: Ours, io: Child, folder: Path, lines: int, task: str) -> 
     return lines / (last - first)
 
 
-def _batch(yard: Yard, io: Child, lines: int, task: str) -> Batch:
-    """Store the file, order a batch of it, and wait for its end."""
-    file = Path(tempfile.mkstemp(dir=yard.settings.home)[1])
+def _batch(client: Client, folder: Path, lines: int, task: str) -> BatchHandle[Any]:
+    """Upload the file, make a batch of it, and wait for its end."""
+    file = folder / "requests.jsonl"
     with file.open("wb") as content:
         for number in range(lines):
             body = {"task": task, "input": text(number)}
             line = request_line(f"request-{number}", body)
             content.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-    batch = yard.order(file)
+    uploaded = client.files.upload(file)
     file.unlink()
-    ended = BATCH_TERMINAL
-    wait_until(lambda: yard.read(batch.id).state in ended, io, _LIMIT, "the batch", 0.2)
-    return yard.read(batch.id)
+    batch = client.batches.create(input_file_id=uploaded.id, endpoint="/v1/jobs")
+    return batch.wait(_LIMIT)
 
 
-def _check(yard: Yard, batch: Batch, lines: int) -> None:
-    if batch.state is not BatchState.COMPLETED or batch.lines != (lines, lines, 0):
-        raise StepFailed(f"the batch is {batch.state}, lines {batch.lines}")
-    with yard.storage.path(str(batch.output_file_id)).open("rb") as output:
+def _check(batch: BatchHandle[Any], folder: Path, lines: int) -> None:
+    counts = batch.counts
+    found = (counts.total, counts.completed, counts.failed)
+    if batch.status != "completed" or found != (lines, lines, 0):
+        raise StepFailed(f"the batch is {batch.status}, its lines {found}")
+    with batch.download(folder / "output.jsonl").open("rb") as output:
         for number, line in enumerate(output):
             if json.loads(line)["custom_id"] != f"request-{number}":
                 raise StepFailed(f"line {number} of the output is another's")
-        if number + 1 != lines:
-            raise StepFailed(f"the output has {number + 1} lines")
+    if number + 1 != lines:
+        raise StepFailed(f"the output has {number + 1} lines")
+
+
+@contextmanager
+def _served(session: Ours, folder: Path) -> Iterator[tuple[Child, Client]]:
+    """An API process and a client of it."""
+    port = free_port()
+    key = session.store.keys.create(session.settings.default_tenant, "bench")
+    argv = api_command(port, LOOPBACK)
+    with (
+        running(argv, session.environment(), folder / "api.log") as child,
+        Client(f"http://{LOOPBACK}:{port}", key) as client,
+    ):
+        wait_until(lambda: _is_there(port), child, START_SECONDS, "the start", 0.1)
+        yield child, client
+
+
+def _is_there(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 2.0):
+        return True
+    return False
 
 
 def measure(lines: int, task: str, *, postgresql: bool) -> tuple[dict[str, Any], Samples]:
     """Run both, one after the other; returns the figures and the memory over time."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batches-")))
-        url = LazyPostgres().fresh_database() if postgresql else ""
+        url = stack.enter_context(LazyPostgres()).fresh_database() if postgresql else ""
         session = stack.enter_context(ours(Bench(folder, Path(sys.executable), _LIMIT), url))
         worker = stack.enter_context(session.worker(task)).child
-        environment = session.environment()
-        io = stack.enter_context(running(lepton_command("io"), environment, folder / "io.log"))
-        yard = Yard(session.settings, session.store)
-        stack.callback(yard.close)
-        client = stack.enter_context(redis.Redis.from_url(session.settings.redis_url))
-        server = int(client.info("server")["process_id"])
+        io = stack.enter_context(
+            running(lepton_command("io"), session.environment(), folder / "io.log")
+        )
+        api, client = stack.enter_context(_served(session, folder))
+        broker = stack.enter_context(redis.Redis.from_url(session.settings.redis_url))
+        server = int(broker.info("server")["process_id"])
         rate = _baseline(session, io, folder, lines, task)
         print(f"straight: {rate:,.0f} texts/s", flush=True)
         looks: dict[str, Callable[[], float]] = {
             "worker": lambda: memory_of(worker.pid),
             "io worker": lambda: memory_of(io.pid),
+            "API": lambda: memory_of(api.pid),
             "Redis": lambda: memory_of(server),
-            "Redis, data": lambda: float(client.info("memory")["used_memory"]),
+            "Redis, data": lambda: float(broker.info("memory")["used_memory"]),
         }
         spent = io.cpu_seconds()
         with sampled(looks) as samples:
-            batch = _batch(yard, io, lines, task)
-        spent = io.cpu_seconds() - spent
-        _check(yard, batch, lines)
-        figures = _figures(batch, lines, rate, samples)
+            batch = _batch(client, folder, lines, task)
+            spent = io.cpu_seconds() - spent
+            _check(batch, folder, lines)
+        row = session.store.batches.get(session.settings.default_tenant, batch.id)
+        figures = _figures(row, lines, rate, samples)
         return figures | {"task": task, "io_cpu_us_a_line": spent / lines * 1e6}, samples
 
 
