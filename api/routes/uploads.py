@@ -147,11 +147,12 @@ async def _complete(
     try:
         return await _put_together(services, upload, parts, md5)
     except StorageUnavailable:
-        # The parts are gone where the same was asked twice, and the other was faster.
+        # The parts are gone where another request has completed it meanwhile, or cancelled it.
         upload = await run_in_threadpool(store.uploads.get, tenant, upload_id)
-        if upload.state is not UploadState.COMPLETED:
-            raise
-        return upload
+        if upload.state is UploadState.COMPLETED:
+            return upload
+        require_pending(upload)
+        raise
 
 
 async def _put_together(

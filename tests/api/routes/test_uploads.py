@@ -257,3 +257,20 @@ def test_an_upload_is_put_together_once_however_often_that_is_asked_for(
     assert answers[0]["status"] == "completed"
     assert answers == [answers[0]] * 4
     assert len(appended) == len(PARTS)
+
+
+def test_a_cancel_while_it_is_put_together_is_told_as_one(
+    file_api: Api, file_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = file_api
+    upload_id = created(api)
+    ids = sent(api, upload_id, *PARTS)
+    append = Draft.append
+
+    def append_late(draft: Draft, *how: Any) -> None:
+        api.call("POST", f"/v1/uploads/{upload_id}/cancel")
+        append(draft, *how)
+
+    monkeypatch.setattr(Draft, "append", append_late)
+    assert error_of(complete(api, upload_id, ids), 400)["code"] == "upload_ended"
+    assert kept(file_settings) == []
