@@ -103,7 +103,13 @@ def _create(services: Services, tenant: str, order: BatchOrder, resent: bool) ->
         return earlier
     try:
         _check_file(services, services.store.files.get(tenant, order.input_file_id), order)
-        return orders.create(tenant, new_id("batch"), order, resent=resent)
+        return orders.create(
+            tenant,
+            new_id("batch"),
+            order,
+            resent=resent,
+            tenant_bytes=services.settings.tenant_file_bytes,
+        )
     except NotFound as error:
         raise ApiError(404, error.code, str(error), "input_file_id") from error
 

@@ -15,7 +15,7 @@ from lepton_tasks.states import BatchState
 from lepton_tasks.store.batch_tables import BatchRow
 from lepton_tasks.store.batches import SHOWN, Batch, view
 from lepton_tasks.store.database import Database, now
-from lepton_tasks.store.files import hold_file
+from lepton_tasks.store.files import check_room, hold_file
 
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 
@@ -38,7 +38,13 @@ class BatchOrderStore:
         self._database = database
 
     def create(
-        self, tenant: str, batch_id: str, order: BatchOrder, *, resent: bool = False
+        self,
+        tenant: str,
+        batch_id: str,
+        order: BatchOrder,
+        *,
+        resent: bool = False,
+        tenant_bytes: int = 0,
     ) -> Ordered:
         """Make the batch of an order, which a runner then finds; or find the one it made before.
 
@@ -47,7 +53,11 @@ class BatchOrderStore:
 
         Its file cannot be deleted from then on until the batch has ended.
 
+        ``tenant_bytes`` is the most that the tenant may keep, 0 for any: what a batch makes is
+        kept, too, so who keeps as much already makes none.
+
         Raises:
+            InvalidInput: ``files_full``.
             NotFound: the tenant has no such file.
             IdempotencyConflict: the key was used before for another order.
         """
@@ -56,6 +66,7 @@ class BatchOrderStore:
             earlier = _earlier(connection, tenant, order, resent=resent)
             if earlier is not None:
                 return earlier
+            check_room(connection, tenant, 1, tenant_bytes)
             hold_file(connection, tenant, order.input_file_id)
             made = _insert(connection, _row(connection, tenant, batch_id, order))
             if made is not None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from lepton_tasks.errors import IdempotencyConflict, NotFound
+from lepton_tasks.errors import IdempotencyConflict, InvalidInput, NotFound
 from lepton_tasks.queues import Priority
 from lepton_tasks.states import BatchState
 from lepton_tasks.store.batch_orders import RESENT_SECONDS
@@ -53,6 +53,15 @@ def test_everything_of_an_order_is_stored(store: Store) -> None:
         row = connection.execute(select(batches)).one()
     assert (row.webhook, row.idempotency_key) == ("https://example.test/hook", "key")
     assert (row.runner, row.runner_until, row.runner_fence) == (None, None, 0)
+
+
+def test_who_keeps_as_much_as_it_may_makes_no_batch(store: Store) -> None:
+    orders, kept = store.batch_orders, store.files.bytes_of("acme")
+    orders.create("acme", "batch_1", an_order("key"), tenant_bytes=kept + 1)
+    with pytest.raises(InvalidInput) as refused:
+        orders.create("acme", "batch_2", an_order("more"), tenant_bytes=kept)
+    assert refused.value.code == "files_full"
+    assert orders.create("acme", "batch_3", an_order("key"), tenant_bytes=kept).replayed
 
 
 def test_a_key_makes_one_batch(store: Store) -> None:
