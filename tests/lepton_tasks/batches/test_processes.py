@@ -21,7 +21,11 @@ from tests.support.shard_worker import ShardWorker, judge
 from tests.support.uploads import Yard, asking, request_line
 
 PATIENCE = 120.0
-LINES = 5_000
+LINES = 9_600
+"""More than are in flight at a time."""
+SHARD = 32
+FIRST = 60
+"""Shards that are done when the process dies."""
 batches = BatchRow.__table__  # type: ignore[attr-defined]
 
 
@@ -74,7 +78,15 @@ def test_a_batch_outlives_the_process_that_runs_it(yard: Yard, tmp_path: Path) -
         ]
         lines = (request_line(f"c-{number}", asking(text)) for number, text in enumerate(texts))
         batch = yard.order(lines)
-        until(lambda: sum(yard.read(batch.id).lines[1:]) > LINES // 4, lambda: worker.step(2))
+        done = 0
+
+        def step() -> int:
+            nonlocal done
+            done += (count := worker.step(min(4, FIRST - done), newest=False))
+            return count
+
+        until(lambda: done == FIRST, step)
+        until(lambda: sum(yard.read(batch.id).lines[1:]) == FIRST * SHARD, lambda: False)
         assert yard.read(batch.id).state is BatchState.IN_PROGRESS
         first = runner_of(yard, batch)
         [killed] = [process for process in processes if process.pid == first]
@@ -95,7 +107,7 @@ def test_a_batch_outlives_the_process_that_runs_it(yard: Yard, tmp_path: Path) -
     errors = [row["custom_id"] for row in yard.rows(ended.error_file_id)]
     assert errors == [f"c-{number}" for number, text in enumerate(texts) if "crash" in text]
     shards = yard.store.batches.next_ordinal("acme", batch.id)
-    assert shards == -(-LINES // 32)
+    assert shards == LINES // SHARD
     logs = "".join(log.read_text() for log in tmp_path.glob("io-*.log"))
     assert "Traceback" not in logs
     assert "坏" not in logs
