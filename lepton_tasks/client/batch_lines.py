@@ -49,11 +49,11 @@ class LineWriter:
                 "custom_id": custom_id,
                 "method": "POST",
                 "url": self.endpoint,
-                "body": self._body(item),
+                "body": self._body(number, item),
             }
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
-    def _body(self, item: Any) -> Mapping[str, Any]:
+    def _body(self, number: int, item: Any) -> Mapping[str, Any]:
         if self.task is not None:
             body = {"task": self.task, "input": item_json(self.task, item)}
             return body if self.options is None else {**body, "options": self.options}
@@ -64,8 +64,10 @@ class LineWriter:
             return {**given, _TEXT_FIELDS[self.endpoint]: item}
         if isinstance(item, Mapping):
             return {**given, **item}
+        form = "a text or a body" if self.endpoint != JOBS else "a body"
         raise InvalidInput(
-            f"an item for {self.endpoint} must be a body, not {type(item).__name__}", "source"
+            f"item {number:,} must be {form} for {self.endpoint}, not {type(item).__name__}",
+            "source",
         )
 
 

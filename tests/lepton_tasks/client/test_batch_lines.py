@@ -51,8 +51,8 @@ def test_a_request_that_is_whole_stays_as_it_is() -> None:
 
 
 def test_an_item_that_is_no_body_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="not int"):
-        LineWriter("/v1/moderations").line(1, 5)
+    with pytest.raises(InvalidInput, match=r"item 7 must be a text or a body .* not int"):
+        LineWriter("/v1/moderations").line(7, 5)
 
 
 def line(response: Any, error: Any = None) -> dict[str, Any]:
