@@ -43,7 +43,9 @@ def adopt(connection: Connection, adoptions: Sequence[Adoption]) -> list[str]:
     """Store what messages ask for, unless it is there or was deleted; ids that may be claimed."""
     brought = [adoption.job.id for adoption in adoptions]
     late = buried(connection, brought)  # duplicates of jobs that are deleted by now
-    wanted = [adoption for adoption in adoptions if adoption.job.id not in late]
+    # The first of several with one id: what is stored must be what is told of it.
+    firsts = {adoption.job.id: adoption for adoption in reversed(adoptions)}
+    wanted = [firsts[job_id] for job_id in dict.fromkeys(brought) if job_id not in late]
     if not wanted:
         return []
     unwanted = revoked(connection, brought)

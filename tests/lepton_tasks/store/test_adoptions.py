@@ -58,3 +58,14 @@ def test_parts_of_several_chords_come_in_one_fetch(quick_store: Store) -> None:
 
 def test_a_fetch_without_any_message_of_that_kind_changes_nothing(quick_store: Store) -> None:
     assert quick_store.claims.claim("w1", [], []) == []
+
+
+def test_of_two_messages_with_one_id_the_first_is_taken(quick_store: Store) -> None:
+    store = quick_store
+    followed = adoption("t1", errbacks=[call("mine")])
+    wrong = replace(adoption("t1"), error=FAILED)
+    [claim] = store.claims.claim("w1", [], [followed, wrong])
+    assert claim.id == "t1"
+    assert owed(store) == []
+    assert store.claims.claim("w1", [], [wrong, followed]) == []
+    assert owed(store) == []
