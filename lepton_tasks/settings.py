@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     """Largest file that may be uploaded."""
     tenant_file_bytes: int = Field(default=20 * 1024**3, ge=0)
     """Most bytes of files that a tenant may keep; 0 for any."""
+    batch_lines: int = Field(default=10_000_000, ge=1)
+    """Most lines of a batch: what a small packed file may unpack to, and ask for, has an end."""
     batches_at_once: int = Field(default=4, ge=0, le=64)
     """Batches of uploaded files that one io worker runs at a time; 0 for none."""
     corpus_documents: int = Field(default=100_000, ge=1, le=10_000_000)

@@ -106,6 +106,16 @@ def unreadable(number: int, error: Unreadable) -> LineFault:
     return LineFault(error.code, number, str(error))
 
 
+def too_many(number: int, most: int) -> LineFault:
+    """Tell of the first line beyond those that a batch may have.
+
+    >>> too_many(1_001, 1_000).message
+    'a batch may have 1,000 lines (LEPTON_BATCH_LINES); make several of the file'
+    """
+    message = f"a batch may have {most:,} lines (LEPTON_BATCH_LINES); make several of the file"
+    return LineFault("too_many_lines", number, message)
+
+
 def empty_file() -> LineFault:
     """Tell that a file has no requests."""
     return LineFault("empty_file", None, "the file has no lines; put one request on each")

@@ -172,7 +172,8 @@ class UploadedRun:
         try:
             self._look()
             with self._input(self._look) as file:
-                verdict = validate(file, claim.endpoint, folder / _IDS, self._look)
+                most = self._bench.producer.settings.batch_lines
+                verdict = validate(file, claim.endpoint, folder / _IDS, self._look, most)
         except _NoInput:
             return self._refuse_file()
         except _Cancelled:

@@ -13,6 +13,7 @@ from lepton_tasks.batches.request_lines import (
     duplicate,
     empty_file,
     read_line,
+    too_many,
     unreadable,
 )
 from lepton_tasks.bulk.physical import InputFile, Unreadable
@@ -34,8 +35,10 @@ class Verdict:
     model: str | None = None
 
 
-def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], object]) -> Verdict:
-    """Check every line of ``file``, that of a batch that asks ``endpoint``.
+def validate(
+    file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], object], most: int
+) -> Verdict:
+    """Check every line of ``file``, that of a batch that asks ``endpoint``; ``most`` it may have.
 
     ``ids`` is where a file may be while this goes on. ``go_on`` is called every few hundred
     lines, and raises to end it.
@@ -57,6 +60,9 @@ def validate(file: InputFile, endpoint: str, ids: Path, go_on: Callable[[], obje
                     faults.append(line)
                 elif line is not None:
                     lines += 1
+                    if lines > most:
+                        faults.append(too_many(number, most))
+                        break
                     if len(models) < 2:
                         models.add(line.model)
                     for repeated in known.add(line.custom_id, number):

@@ -18,7 +18,8 @@ def judged(tmp_path: Path, content: bytes, **more: Any) -> Verdict:
     path = tmp_path / "file"
     path.write_bytes(content)
     with InputFile(path) as file:
-        return validate(file, "/v1/jobs", tmp_path / "ids.db", more.get("go_on", lambda: None))
+        go_on, most = more.get("go_on", lambda: None), more.get("most", 10_000)
+        return validate(file, "/v1/jobs", tmp_path / "ids.db", go_on, most)
 
 
 def told(verdict: Verdict) -> list[tuple[str, int | None, str | None]]:
@@ -31,6 +32,13 @@ def test_a_whole_file_is_counted(tmp_path: Path) -> None:
     assert judged(tmp_path, b"\n \n" + lines) == Verdict(1_500)
     assert judged(tmp_path, gzip.compress(lines)) == Verdict(1_500)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_batch_has_so_many_lines_at_most(tmp_path: Path) -> None:
+    lines = [request_line(str(number), asking("好")) for number in range(9)]
+    assert judged(tmp_path, packed(lines), most=9) == Verdict(9)
+    verdict = judged(tmp_path, b"\n" + packed(lines), most=5)
+    assert told(verdict) == [("too_many_lines", 7, None)]
 
 
 @pytest.mark.parametrize(
