@@ -1,25 +1,19 @@
-"""Texts that kill the worker's process, among others: they die alone, whatever they came with.
-
-One comes as a job, one as a line of an uploaded file, in a shard with 31 others.
-"""
+"""Texts that kill the worker's process, among others: they die alone, whatever they came with."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lepton_tasks.batches.runners import Runners
 from lepton_tasks.jobs import Submitted
 from lepton_tasks.producer import Producer
 from lepton_tasks.settings import Settings
-from lepton_tasks.states import BATCH_TERMINAL, BatchState, JobState
+from lepton_tasks.states import JobState
 from lepton_tasks.store.store import open_store
 from tests.support.lepton_worker import LeptonWorker
 from tests.support.plugins import SCRIPTED, installed
-from tests.support.uploads import Yard, request_line
 
 WAIT = 150.0
 INNOCENT = 40
@@ -43,37 +37,21 @@ def test_a_poison_job_dies_alone(live: Settings, tmp_path: Path) -> None:
 
     innocent = [submit(f"answer {number}") for number in range(INNOCENT // 2)]
     killer = submit("kill the worker")
-    texts = [*(f"answer {number}" for number in range(17)), "kill", *("回答",) * 14]
-    yard = Yard(live, store)
-    batch = yard.order(
-        request_line(f"c-{place}", {"task": "scripted", "input": text})
-        for place, text in enumerate(texts)
-    )
+    shard = submit(*(f"answer {number}" for number in range(17)), "kill", *("回答",) * 14)
     innocent += [submit(f"回答 {number}") for number in range(INNOCENT // 2)]
     worker = LeptonWorker(live, tmp_path / "output", slots=2, task="scripted")
-    runners = Runners(yard.bench, "io-1", 1, live.lease_seconds)
-    runners.start()
     try:
-        for submitted in (*innocent, killer):
+        for submitted in (*innocent, killer, shard):
             job = producer.wait(submitted.id, WAIT)
             dead = submitted is killer
             assert job.state is (JobState.DEAD if dead else JobState.SUCCEEDED), (
                 worker.log.read_text()[-4000:]
             )
-        end = time.monotonic() + WAIT
-        while yard.read(batch.id).state not in BATCH_TERMINAL:
-            assert time.monotonic() < end, worker.log.read_text()[-4000:]
-            time.sleep(0.1)
     finally:
-        runners.close(WAIT)
         worker.kill()
-    ended = yard.read(batch.id)
-    assert (ended.state, ended.lines) == (BatchState.COMPLETED, (32, 31, 1))
-    [crashed] = yard.rows(ended.error_file_id)
-    assert crashed["custom_id"] == "c-17"
-    assert crashed["response"]["status_code"] == 500
-    assert crashed["response"]["body"]["error"]["code"] == "crashed"
-    yard.close()
+    outputs = producer.get(shard.id).output()
+    assert [place for place, output in enumerate(outputs) if "error" in output] == [17]
+    assert outputs[17]["error"]["code"] == "crashed"
     error = producer.get(killer.id).error
     assert error is not None
     assert error["code"] == "dead"
