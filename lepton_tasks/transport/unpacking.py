@@ -11,12 +11,24 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
+from backports import zstd
+
 _LZMA_MEMORY: Final = 80 * 1024 * 1024
 """Enough for what any preset has packed; a body says itself how much it wants."""
 
 
+_ZSTD_WINDOW_LOG: Final = 24
+"""Two's power of the bytes that unpacking Zstandard may hold: a message is no longer."""
+
+
 def _lzma() -> Any:
     return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+
+
+def _zstd() -> Any:
+    return zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    )
 
 
 _GZIP: Final[Callable[[], Any]] = zlib.decompressobj
@@ -30,8 +42,11 @@ _UNPACKERS: Final[dict[str, Callable[[], Any]]] = {
     "application/x-lzma": _lzma,
     "lzma": _lzma,
     "xz": _lzma,
+    "application/zstd": _zstd,
+    "zstd": _zstd,
+    "zstandard": _zstd,
 }
-"""By kombu's names of the methods that every Python has."""
+"""By kombu's names of the methods that it may have here."""
 
 
 class Unpackable(ValueError):
@@ -45,16 +60,16 @@ def unpack(body: bytes, method: object, most: int) -> bytes:
     b'text'
 
     Raises:
-        Unpackable: the method is none of gzip, bzip2 and lzma, the body was not packed by
+        Unpackable: the method is none of gzip, bzip2, lzma and zstd, the body was not packed by
             it or not wholly, or it is too long.
     """
     unpacker = _UNPACKERS.get(method) if isinstance(method, str) else None
     if unpacker is None:
-        raise Unpackable("compressed by another method than gzip, bzip2 or lzma")
+        raise Unpackable("compressed by another method than gzip, bzip2, lzma or zstd")
     try:
         state = unpacker()
         text: bytes = state.decompress(body, most + 1)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+    except (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError) as error:
         raise Unpackable("cannot be decompressed") from error
     if len(text) > most:
         raise Unpackable(f"longer than {most} bytes once decompressed")

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+from backports import zstd
 from kombu.compression import compress, encoders
 
 from lepton_tasks.transport.unpacking import Unpackable, unpack
@@ -14,6 +15,8 @@ from lepton_tasks.transport.unpacking import Unpackable, unpack
 WIDE = {"id": lzma.FILTER_LZMA1, "dict_size": 1 << 30}
 """Asks for a gigabyte of memory."""
 TEXT = "你好 world " * 100
+WIDE_ZSTD = bytes.fromhex("28b52ffd00a0010000")
+"""A frame that asks for a gigabyte: its window is two to the 30th."""
 
 
 @pytest.mark.parametrize("method", ["gzip", "bzip2", "lzma", *encoders()])
@@ -24,7 +27,13 @@ def test_what_kombu_packs_is_unpacked(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pack", "method"), [(zlib.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")]
+    ("pack", "method"),
+    [
+        (zlib.compress, "gzip"),
+        (bz2.compress, "bzip2"),
+        (lzma.compress, "xz"),
+        (zstd.compress, "zstd"),
+    ],
 )
 def test_a_body_that_grows_beyond_the_bound_costs_no_memory(
     pack: Callable[[bytes], bytes], method: str
@@ -52,6 +61,9 @@ def test_a_body_that_grows_beyond_the_bound_costs_no_memory(
             "lzma",
             "cannot be decompressed",
         ),
+        (b"secret", "zstd", "cannot be decompressed"),
+        (zstd.compress(TEXT.encode())[:-5], "zstd", "cut off"),
+        (WIDE_ZSTD, "zstd", "cannot be decompressed"),
         (b"secret", "brotli", "another method"),
         (b"secret", ["secret"], "another method"),
     ],
