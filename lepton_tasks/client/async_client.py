@@ -15,9 +15,10 @@ from lepton_tasks.client.configuration import DEFAULT_RETRIES, DEFAULT_TIMEOUT, 
 from lepton_tasks.client.file_calls import AsyncFileCalls
 from lepton_tasks.client.handles import DEFAULT_WAIT, AsyncJobHandle
 from lepton_tasks.client.job_calls import AsyncJobCalls
-from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, Input, JobFields, JobSteps
+from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, JobSteps
 from lepton_tasks.client.messages import Request
 from lepton_tasks.client.named import AsyncNamed, AsyncWriter
+from lepton_tasks.client.submissions import Input, JobFields
 from lepton_tasks.client.tasks import ItemError, KnownTasks, TaskName, WriterName, outputs_of
 from lepton_tasks.client.views import TaskInfo
 from lepton_tasks.managed import AsyncClosing

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import orjson
 
-from lepton_tasks.client.jobs import item_json
+from lepton_tasks.client.submissions import item_json
 from lepton_tasks.client.tasks import ItemError, Outputs
 from lepton_tasks.errors import InvalidInput
 

@@ -12,7 +12,8 @@ from typing import Any, Final, Unpack
 from pydantic import BaseModel
 
 from lepton_tasks.client.client import Client
-from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, JobFields
+from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW
+from lepton_tasks.client.submissions import JobFields
 from lepton_tasks.client.tasks import ItemError
 from lepton_tasks.errors import InvalidInput
 

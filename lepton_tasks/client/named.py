@@ -21,17 +21,9 @@ from lepton_tasks.client.calling import Caller
 from lepton_tasks.client.effects import Steps
 from lepton_tasks.client.file_calls import AsyncFileCalls, FileCalls
 from lepton_tasks.client.handles import DEFAULT_WAIT, AsyncJobHandle, JobHandle
-from lepton_tasks.client.jobs import (
-    DEFAULT_CHUNK,
-    DEFAULT_WINDOW,
-    Input,
-    JobFields,
-    JobSteps,
-    check_chunk,
-    output_of,
-    submission,
-)
+from lepton_tasks.client.jobs import DEFAULT_CHUNK, DEFAULT_WINDOW, JobSteps, check_chunk, output_of
 from lepton_tasks.client.messages import Request
+from lepton_tasks.client.submissions import Input, JobFields, submission
 from lepton_tasks.client.tasks import ItemError, Outputs
 from lepton_tasks.client.texts import AsyncTextStream, TextStream
 from lepton_tasks.client.views import Job

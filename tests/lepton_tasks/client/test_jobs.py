@@ -10,11 +10,10 @@ import pytest
 from lepton_tasks.client.calling import Caller
 from lepton_tasks.client.configuration import Configuration
 from lepton_tasks.client.effects import Pause, Send
-from lepton_tasks.client.jobs import JobSteps, check_chunk, submission
+from lepton_tasks.client.jobs import JobSteps, check_chunk
 from lepton_tasks.client.messages import Response
 from lepton_tasks.errors import InvalidInput
 from lepton_tasks.nlp.moderation import ModerationOptions
-from lepton_tasks.nlp.similarity import Pair
 from tests.support.job_bodies import accepted
 from tests.support.scripted_http import Say, ScriptedServer
 
@@ -45,18 +44,6 @@ def test_everything_a_job_may_have_is_sent(client: Any, server: ScriptedServer) 
         "run_at": "2030-01-02T00:00:00+00:00",
         "webhook": "https://example.test/hook",
         "metadata": {"order": "7"},
-    }
-
-
-def test_inputs_that_are_more_than_a_text() -> None:
-    pair = {"text": "a", "other": "b"}
-    assert submission("similarity", Pair(**pair)).json["input"] == pair
-    messages = [{"role": "user", "content": "你好"}]
-    for dialogue in ("你好", messages, {"messages": messages}):
-        assert submission("chat", dialogue).json["input"] == {"messages": messages}
-    assert submission("noop", inputs=["一", "two"]).json == {
-        "task": "noop",
-        "inputs": ["一", "two"],
     }
 
 
