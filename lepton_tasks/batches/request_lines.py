@@ -124,7 +124,7 @@ def empty_file() -> LineFault:
 def _fault(number: int, line: Mapping[str, Any], endpoint: str) -> LineFault | None:
     for name in ("custom_id", "method", "url", "body"):
         if line.get(name) is None:
-            message = f"the line has no {name}"
+            message = f"the line has no {name}; it must be an object such as {_form(endpoint)}"
             return LineFault("missing_required_parameter", number, message, name)
     custom_id = line["custom_id"]
     if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MAX_CUSTOM_ID:

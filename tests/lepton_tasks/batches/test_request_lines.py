@@ -116,3 +116,10 @@ def test_any_bytes_are_judged_and_never_quoted(raw: bytes) -> None:
     found = read_line(2, b'{"secret-word' + raw, ENDPOINT)
     if isinstance(found, LineFault):
         assert "secret-word" not in found.message
+
+
+def test_who_left_a_field_out_is_shown_a_whole_line() -> None:
+    fault = read_line(3, b'{"custom_id": "a"}', "/v1/moderations")
+    assert isinstance(fault, LineFault)
+    assert fault.message.startswith("the line has no method; it must be an object such as {")
+    assert '"url": "/v1/moderations"' in fault.message
